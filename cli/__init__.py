@@ -1,0 +1,1 @@
+"""The command line: composes the other rooms and computes nothing itself."""

@@ -1,0 +1,1 @@
+"""Judges evidence, purely: no I/O, no clock of its own, no MLflow."""

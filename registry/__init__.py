@@ -1,0 +1,1 @@
+"""What exists and what was decided: the domain, its storage, and the release record."""

@@ -1,0 +1,165 @@
+"""Strict reading of YAML and JSON lines into domain types.
+
+Duplicate keys, unknown keys and wrong values are errors that name the file, the line, the key and the
+nearest right name. All errors of a file are collected before they are raised.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from yaml.nodes import MappingNode, Node, SequenceNode
+
+from assay.registry.errors import ContentError, nearest
+
+__all__ = ["load_yaml", "parse_json", "parse_yaml", "read_text", "validation_problems"]
+
+M = TypeVar("M", bound=BaseModel)
+
+# The C parser is ten times as fast and comes with every PyYAML wheel; a source build may lack it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, without a byte-order mark and with line ends as they are.
+
+    Raises:
+        ContentError: the file is missing, is a folder, cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ContentError(f"there is no such file.{nearest(path.name, siblings)}", file=path) from None
+    except UnicodeDecodeError as error:
+        raise ContentError(f"not UTF-8 text: {error.reason} at byte {error.start}", file=path) from None
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", file=path) from None
+
+
+def load_yaml(path: Path, model: type[M]) -> M:
+    """Read a YAML file into `model`. Raises ContentError, with every problem of the file in its text."""
+    return parse_yaml(read_text(path), model, file=path)
+
+
+def parse_yaml(text: str, model: type[M], *, file: Path | str) -> M:
+    """Parse YAML text into `model`. Raises ContentError, with every problem of the text in its message."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ContentError(f"not valid YAML: {error.problem}", file=file, line=line) from None
+    except yaml.YAMLError as error:
+        raise ContentError(f"not valid YAML: {error}", file=file) from None
+    if node is None:
+        raise ContentError("the file is empty", file=file)
+    if not isinstance(node, MappingNode):
+        raise ContentError("a mapping (key: value) is expected at the top", file=file, line=1)
+    _refuse_duplicates(node, file)
+    data = yaml.load(text, Loader=_Loader)
+    try:
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        lines = [str(_problem(p, node, file)) for p in validation_problems(error, model)]
+        raise ContentError("\n".join(lines)) from None
+
+
+def parse_json(text: str | bytes, model: type[M], *, file: Path | str, line: int | None = None) -> M:
+    """Parse one JSON document (or one line of a JSON-lines file) into `model`. Raises ContentError."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        problems = [ContentError(p[1], file=file, line=line, key=p[0]) for p in validation_problems(error, model)]
+        raise ContentError("\n".join(map(str, problems))) from None
+
+
+def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Each problem as (dotted key, what is wrong with it and the nearest right name)."""
+    problems: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False):
+        loc = _plain_loc(item["loc"])
+        key = ".".join(map(str, loc))
+        if item["type"] == "extra_forbidden":
+            fields = _fields_at(model, loc[:-1])
+            problems.append((key, f"unknown key {str(loc[-1])!r}.{nearest(str(loc[-1]), fields)}"))
+        elif item["type"] == "missing":
+            problems.append((key, f"the key {str(loc[-1])!r} is required"))
+        else:
+            given = item.get("input")
+            shown = "" if isinstance(given, dict | list) or given is None else f" (given: {_short(given)})"
+            hint = _expected(item, given)
+            problems.append((key, f"{item['msg'].removeprefix('Value error, ')}{shown}{hint}"))
+    return problems
+
+
+def _expected(item: Any, given: object) -> str:
+    expected = str(item.get("ctx", {}).get("expected", ""))
+    names = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")] if expected else []
+    suggestion = nearest(str(given), names) if isinstance(given, str) else ""
+    return f".{suggestion}" if suggestion.startswith(" Did you") else ""
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def _plain_loc(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Drop the names of union members that pydantic puts into a location."""
+    return tuple(part for part in loc if not (isinstance(part, str) and ("[" in part or part[:1].isupper())))
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Field names that are allowed at a location below `model`, or all below it where that is unclear."""
+    current: list[type[BaseModel]] = [model]
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        following = [m for c in current if part in c.model_fields for m in _models_in(c.model_fields[part].annotation)]
+        current = following or current
+    return sorted({name for c in current for name in c.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for arg in get_args(annotation) for m in _models_in(arg)]
+
+
+def _problem(problem: tuple[str, str], root: Node, file: Path | str) -> ContentError:
+    key, text = problem
+    return ContentError(text, file=file, line=_line_of(root, key), key=key)
+
+
+def _line_of(root: Node, key: str) -> int:
+    node, line = root, root.start_mark.line
+    for part in key.split(".") if key else []:
+        if isinstance(node, MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == part), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line, pair[1]
+        elif isinstance(node, SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line
+    return line + 1
+
+
+def _refuse_duplicates(node: Node, file: Path | str) -> None:
+    if isinstance(node, MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise ContentError(
+                    f"the key stands twice (first on line {seen[key.value]})", file=file, line=line, key=key.value
+                )
+            seen[key.value] = key.start_mark.line + 1
+            _refuse_duplicates(value, file)
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, file)

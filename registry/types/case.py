@@ -1,0 +1,207 @@
+"""Golden conversations: what a customer says, what the back office answers, what is expected."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, Name, RiskTier
+
+PersonalDataKind = Literal[
+    "name",
+    "date_of_birth",
+    "customer_number",
+    "account_number",
+    "card_number",
+    "iban",
+    "national_id",
+    "phone",
+    "email",
+    "address",
+]
+
+
+class PersonalDatum(Frozen):
+    """One piece of a customer's personal data, as it may appear in text."""
+
+    kind: PersonalDataKind
+    value: Annotated[str, Field(min_length=1)]
+
+
+class Customer(Frozen):
+    """The customer record of a case. All of it is invented."""
+
+    name: str
+    customer_number: str | None = None
+    personal_data: tuple[PersonalDatum, ...] = ()
+
+
+class TextExpectation(Frozen):
+    """Satisfied when at least one of the phrases stands in the text.
+
+    Phrases are compared case-insensitively, with white space and typographic quotes normalised.
+    """
+
+    any_of: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class ExpectedCall(Frozen):
+    """A tool call that has to happen. `arguments` is the subset of arguments that must match."""
+
+    name: Name
+    arguments: dict[str, JsonValue] = {}
+
+
+class TurnExpectation(Frozen):
+    """What the agent owes the customer in answer to one customer turn."""
+
+    must_say: tuple[TextExpectation, ...] = ()
+    must_not_say: tuple[str, ...] = ()
+    supporting_documents: tuple[Name, ...] = ()
+    tool_calls: tuple[ExpectedCall, ...] = ()
+    forbidden_tools: tuple[Name, ...] = ()
+
+
+class CustomerTurn(Frozen):
+    """One thing the customer says. `golden_reply` is a reply that a good agent would give."""
+
+    customer: Annotated[str, Field(min_length=1)]
+    expect: TurnExpectation = TurnExpectation()
+    golden_reply: str | None = None
+
+
+class ToolFixture(Frozen):
+    """What a back-office tool answers in this case.
+
+    The first fixture whose `name` is equal and whose `arguments` are all present and equal in the call
+    answers it. `times` limits how often it answers; after that the next matching fixture does. Exactly
+    one of `result` and `error` is given.
+    """
+
+    name: Name
+    arguments: dict[str, JsonValue] = {}
+    result: JsonValue = None
+    error: str | None = None
+    latency_s: Annotated[float, Field(ge=0)] = 0.0
+    times: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> ToolFixture:
+        if (self.result is None) == (self.error is None):
+            raise ValueError("give exactly one of 'result' and 'error'")
+        return self
+
+
+class HandoffExpectation(Frozen):
+    """What the handoff packet has to carry, so that the customer does not start again."""
+
+    intent: Name | None = None
+    must_mention: tuple[TextExpectation, ...] = ()
+    prior_actions: tuple[Name, ...] = ()
+    documents: tuple[Name, ...] = ()
+
+
+class EscalationExpectation(Frozen):
+    """Whether a person has to take over, why, and from which customer turn on (1-based)."""
+
+    required: bool
+    reasons: tuple[EscalationReason, ...] = ()
+    by_turn: Annotated[int, Field(ge=1)] | None = None
+    queue: Name | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EscalationExpectation:
+        if self.required and (not self.reasons or self.by_turn is None):
+            raise ValueError("a required escalation needs 'reasons' and 'by_turn'")
+        if not self.required and (self.reasons or self.by_turn is not None or self.queue is not None):
+            raise ValueError("an escalation that is not required has no 'reasons', 'by_turn' or 'queue'")
+        return self
+
+
+class ConversationExpectation(Frozen):
+    """What has to hold over the whole conversation."""
+
+    escalation: EscalationExpectation
+    handoff: HandoffExpectation | None = None
+    must_not_say: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _handoff_only_when_required(self) -> ConversationExpectation:
+        if self.handoff is not None and not self.escalation.required:
+            raise ValueError("'handoff' is expected but 'escalation.required' is false")
+        return self
+
+
+class Case(Frozen):
+    """A golden conversation.
+
+    `date` is the day on which the conversation takes place: "next Tuesday" is counted from it. `labels`
+    holds facts about the case that a dataset's source supplies and that scorers may read, such as a
+    benchmark's reward; no agent ever sees them.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Name
+    intent: Name
+    risk_tier: RiskTier
+    autonomy: AutonomyLevel
+    channel: Literal["chat", "email", "voice"] = "chat"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    tags: tuple[Name, ...] = ()
+    date: dt.date
+    customer: Customer | None = None
+    turns: Annotated[tuple[CustomerTurn, ...], Field(min_length=1)]
+    tools: tuple[ToolFixture, ...] = ()
+    expect: ConversationExpectation
+    labels: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _turns_exist(self) -> Case:
+        by_turn = self.expect.escalation.by_turn
+        if by_turn is not None and by_turn > len(self.turns):
+            raise ValueError(
+                f"'expect.escalation.by_turn' is {by_turn} but the case has {len(self.turns)} customer turns"
+            )
+        return self
+
+    def attributes(self) -> dict[str, tuple[str, ...]]:
+        """The attributes that slices can name, each with all values this case has for it."""
+        escalation = self.expect.escalation
+        return {
+            "intent": (self.intent,),
+            "risk_tier": (self.risk_tier.value,),
+            "autonomy": (self.autonomy.value,),
+            "channel": (self.channel,),
+            "language": (self.language,),
+            "tag": self.tags,
+            "escalation": ("required" if escalation.required else "not_required",),
+            "escalation_reason": tuple(reason.value for reason in escalation.reasons),
+        }
+
+
+class DatasetInfo(Frozen):
+    """`dataset.yaml`: what a dataset is, and the names its cases may use."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: str
+    description: str
+    licence: str
+    cases: str = "cases.jsonl"
+    knowledge: str | None = None
+    intents: Annotated[tuple[Name, ...], Field(min_length=1)]
+    tools: tuple[Name, ...] = ()
+    queues: tuple[Name, ...] = ()
+
+
+class Dataset(Frozen):
+    """A versioned set of cases. `digest` covers the cases and the knowledge they refer to."""
+
+    info: DatasetInfo
+    cases: tuple[Case, ...]
+    case_digests: dict[str, str]
+    documents: dict[str, str]
+    """Document id to the SHA-256 of its file, for every knowledge document of the dataset."""
+    digest: str

@@ -1,0 +1,59 @@
+"""An evaluation run: the evidence that a gate judges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from assay.registry.types.base import Digest, Frozen, Name
+from assay.registry.types.score import MetricSpec, ScoreRecord, ScorerInfo
+from assay.registry.types.trajectory import Outcome
+
+
+class PlannedUnit(Frozen):
+    """A trial of a case that was to be run, whether or not it was.
+
+    `outcome` and `trajectory` are None when the trial is missing: the run was cut short.
+    """
+
+    case_id: Name
+    case_digest: Digest
+    trial: Annotated[int, Field(ge=0)] = 0
+    attributes: dict[str, tuple[str, ...]]
+    outcome: Outcome | None = None
+    trajectory: Digest | None = None
+    error: str | None = None
+
+
+class EvalRun(Frozen):
+    """Everything that was to be measured and all that was.
+
+    `digest` covers the content of the run (every other field but `run_id` and `created_at`).
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    created_at: str
+    agent: Name
+    bundle_digest: Digest
+    bundle_label: str
+    """How people call the bundle, e.g. `harborline v3`."""
+    dataset: Name
+    dataset_digest: Digest
+    suite: Name
+    suite_digest: Digest
+    trials: Annotated[int, Field(ge=1)]
+    planned: tuple[PlannedUnit, ...]
+    scorers: tuple[ScorerInfo, ...]
+    scores: tuple[ScoreRecord, ...]
+    slices: tuple[str, ...] = ()
+    data_checks_passed: bool | None = None
+    """Result of the dataset's own checks; None where none were run."""
+
+    def metric(self, name: str) -> MetricSpec | None:
+        """The declaration of a metric, or None where no scorer of the run measures it."""
+        return next((m for s in self.scorers for m in s.metrics if m.name == name), None)
+
+    def metric_names(self) -> tuple[str, ...]:
+        return tuple(m.name for s in self.scorers for m in s.metrics)

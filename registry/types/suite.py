@@ -1,0 +1,47 @@
+"""A suite: which dataset, which scorers with which settings, how many trials, which slices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from assay.registry.types.base import Frozen, JsonValue, Name
+from assay.registry.types.trajectory import ReplayMode
+
+
+class ScorerUse(Frozen):
+    """A scorer by name, with its settings."""
+
+    name: Name
+    settings: dict[str, JsonValue] = {}
+
+
+class ReplaySettings(Frozen):
+    """How the agent is run. All of it is part of a trajectory's key."""
+
+    mode: ReplayMode = "scripted"
+    seed: int = 0
+    turn_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Suite(Frozen):
+    """`slices` are the slices that reports and gates may name: `attribute=value`, joined by ` & `."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    description: str = ""
+    dataset: Name
+    replay: ReplaySettings = ReplaySettings()
+    trials: Annotated[int, Field(ge=1)] = 1
+    scorers: Annotated[tuple[ScorerUse, ...], Field(min_length=1)]
+    slices: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _unique_scorers(self) -> Suite:
+        seen: set[str] = set()
+        for scorer in self.scorers:
+            if scorer.name in seen:
+                raise ValueError(f"scorer {scorer.name!r} is listed twice")
+            seen.add(scorer.name)
+        return self

@@ -1,0 +1,1 @@
+"""Produces evidence: agents replayed over golden conversations, and scores of what they did."""
