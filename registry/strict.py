@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.events import AliasEvent
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assay.registry.errors import ContentError, nearest
@@ -48,24 +49,36 @@ def load_yaml(path: Path, model: type[M]) -> M:
 
 def parse_yaml(text: str, model: type[M], *, file: Path | str) -> M:
     """Parse YAML text into `model`. Raises ContentError, with every problem of the text in its message."""
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContentError(f"not valid YAML: {error.problem}", file=file, line=line) from None
-    except yaml.YAMLError as error:
-        raise ContentError(f"not valid YAML: {error}", file=file) from None
-    if node is None:
-        raise ContentError("the file is empty", file=file)
-    if not isinstance(node, MappingNode):
-        raise ContentError("a mapping (key: value) is expected at the top", file=file, line=1)
-    _refuse_duplicates(node, file)
-    data = yaml.load(text, Loader=_Loader)
+    node, data = _read_yaml(text, file)
     try:
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         lines = [str(_problem(p, node, file)) for p in validation_problems(error, model)]
         raise ContentError("\n".join(lines)) from None
+
+
+def _read_yaml(text: str, file: Path | str) -> tuple[MappingNode, Any]:
+    try:
+        # What a reviewer signs has to be read without following references; and they can grow without bound.
+        alias = next((event for event in yaml.parse(text, Loader=_Loader) if isinstance(event, AliasEvent)), None)
+        node = yaml.compose(text, Loader=_Loader) if alias is None else None
+        data = yaml.load(text, Loader=_Loader) if alias is None else None  # noqa: S506 - both loaders are the safe ones
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ContentError(f"not valid YAML: {error.problem}", file=file, line=line) from None
+    except yaml.YAMLError as error:
+        raise ContentError(f"not valid YAML: {' '.join(str(error).split())}", file=file) from None
+    if alias is not None:
+        line = alias.start_mark.line + 1
+        raise ContentError(
+            f"the alias *{alias.anchor}: aliases are not read in YAML here, write it out", file=file, line=line
+        )
+    if node is None:
+        raise ContentError("the file is empty", file=file)
+    if not isinstance(node, MappingNode):
+        raise ContentError("a mapping (key: value) is expected at the top", file=file, line=1)
+    _refuse_duplicates(node, file)
+    return node, data
 
 
 def parse_json(text: str | bytes, model: type[M], *, file: Path | str, line: int | None = None) -> M:

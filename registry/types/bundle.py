@@ -45,7 +45,8 @@ class IntentPolicy(Frozen):
 
 class AutonomyPolicy(Frozen):
     """`min_confidence`: below it, the agent asks again and then hands off. `limits`: amounts in US dollars above
-    which a tool call is a boundary transaction, by tool."""
+    which a tool call is a boundary transaction, by tool.
+    """
 
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.4
     max_verification_attempts: Annotated[int, Field(ge=1)] = 2
