@@ -1,0 +1,1 @@
+"""Knowledge documents and the search over them."""

@@ -203,5 +203,5 @@ class Dataset(Frozen):
     cases: tuple[Case, ...]
     case_digests: dict[str, str]
     documents: dict[str, str]
-    """Document id to the SHA-256 of its file, for every knowledge document of the dataset."""
+    """Document id to the SHA-256 of its content, whatever its line ends, for each of its knowledge documents."""
     digest: str

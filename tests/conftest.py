@@ -1,0 +1,50 @@
+"""What tests of several rooms share: quiet dependencies, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.update(
+    MLFLOW_DISABLE_TELEMETRY="true",
+    GX_ANALYTICS_ENABLED="false",
+    RAGAS_DO_NOT_TRACK="true",
+    DEEPEVAL_TELEMETRY_OPT_OUT="YES",
+    DEEPEVAL_DISABLE_DOTENV="1",
+)
+for name in ("MLFLOW_TRACKING_URI", "ASSAY_TRACKING_URI", "ASSAY_LEDGER_URL", "ASSAY_WORKSPACE", "ASSAY_DEBUG"):
+    os.environ.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def assay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Runs `assay ARGS...` as a user would, in a folder; returns exit code and output."""
+
+    def run(*args: str, cwd: Path | None = None) -> Done:
+        from assay.cli.main import main
+
+        capsys.readouterr()
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["assay", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, out, err)
+
+    return run
