@@ -1,0 +1,206 @@
+"""Checks of a candidate against the champion on the same cases: non-inferiority and superiority.
+
+Differences are candidate minus champion with the sign turned so that positive is always better. Where
+a trial of either side did not complete or could not be scored, the candidate gets the worst value and the
+champion the best: neither an agent's crash nor a broken champion's run may make the comparison easier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from assay.gates.evidence import Evidence
+from assay.gates.explain import breakdown, figures, percent, slice_figures, title, worst_cases
+from assay.gates.limits import Ruling, more_cases, too_few, unmeasured
+from assay.gates.metrics import Sample, collect, estimate_sample
+from assay.gates.paired import Linearised, linearised_difference, tango_bounds, tango_z
+from assay.gates.policy import GatePolicy, NonInferiorityCheck, SuperiorityCheck
+from assay.gates.quantiles import normal_quantile
+from assay.gates.statistics import Bounds, Cluster
+from assay.registry.errors import NotMeasuredError
+from assay.registry.types.decision import Interval, Verdict
+
+__all__ = ["judge_comparison", "required_difference"]
+
+ComparisonCheck = NonInferiorityCheck | SuperiorityCheck
+_TINY = 1e-12
+_LEAST_LINEARISED = 30
+"""With fewer cases the linearised interval is not trusted: one case won can widen it more than it moves it."""
+
+
+def required_difference(check: ComparisonCheck) -> float:
+    """The difference that the lower bound has to exceed: minus the margin, or the gain asked for."""
+    return -check.margin if isinstance(check, NonInferiorityCheck) else check.by
+
+
+@dataclass(frozen=True)
+class _Pair:
+    new: Cluster
+    old: Cluster
+    completed: bool
+
+    @property
+    def lost(self) -> float:
+        """By how much the champion's rate is better in this case."""
+        if not self.new[1] or not self.old[1]:
+            return 0.0
+        return self.old[0] / self.old[1] - self.new[0] / self.new[1]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Two samples, paired by case, in terms of goodness."""
+
+    pairs: dict[str, _Pair]
+    binary: bool
+    required: float
+    doubtful: int
+
+    @cached_property
+    def counts(self) -> tuple[int, int, int]:
+        """Cases that only the candidate passes, that only the champion passes, and all."""
+        gained = sum(pair.lost < 0 for pair in self.pairs.values())
+        lost = sum(pair.lost > 0 for pair in self.pairs.values())
+        return gained, lost, len(self.pairs)
+
+    @cached_property
+    def linearised(self) -> Linearised:
+        """Raises ValueError where a side has no results, or there is one case only."""
+        return linearised_difference([(p.new, p.old) for p in self.pairs.values()], abs(self.required))
+
+    @property
+    def completed_cases(self) -> int:
+        return sum(pair.completed for pair in self.pairs.values())
+
+    @property
+    def method(self) -> str:
+        return "Tango score" if self.binary else "linearised paired t"
+
+    @cached_property
+    def difference(self) -> float:
+        gained, lost, n = self.counts
+        return (gained - lost) / n if self.binary else self.linearised.difference
+
+    def bounds(self, alpha: float) -> Bounds:
+        return tango_bounds(*self.counts, alpha) if self.binary else self.linearised.bounds(alpha)
+
+    def shown(self, alpha: float, scale: float = 1.0) -> bool:
+        """Whether the difference is shown to exceed what is required, with `scale` times as many such cases."""
+        if self.binary:
+            gained, lost, n = (scale * count for count in self.counts)
+            return tango_z(gained, lost, n, self.required) > normal_quantile(1 - alpha)
+        return self.linearised.bounds(alpha, scale)[0] > self.required
+
+
+def judge_comparison(check: ComparisonCheck, candidate: Evidence, champion: Evidence, policy: GatePolicy) -> Ruling:
+    """PASS if the lower bound of the paired difference exceeds what is required, FAIL if the difference misses it.
+
+    Raises:
+        NotMeasuredError: unknown metric or slice in either run, or the two measure the metric differently.
+    """
+    new, old = (collect(evidence, check.metric, check.slice) for evidence in (candidate, champion))
+    if new.spec != old.spec:
+        raise NotMeasuredError(f"the two runs declare {check.metric} differently")
+    name = title(check.metric, check.slice)
+    ours, theirs = (estimate_sample(sample, policy.confidence) for sample in (new, old))
+    for sample, whose in ((new, ""), (old, " of the champion")):
+        if problem := unmeasured(sample, policy.max_failure_share):
+            return Ruling(Verdict.ERROR, f"{name}{whose} was not measured: {problem}", ours, theirs)
+    comparison = _compare(new, old, required_difference(check))
+    verdict, reason = _with_failures(check, comparison, new, old, policy)
+    return Ruling(
+        verdict,
+        f"{name}: {reason}",
+        ours,
+        theirs,
+        _interval(comparison, policy.confidence),
+        worst_cases({case_id: pair.lost for case_id, pair in comparison.pairs.items()}),
+        () if verdict is Verdict.PASS else _where_lost(candidate, comparison, new, old),
+    )
+
+
+def _with_failures(
+    check: ComparisonCheck, comparison: _Comparison, new: Sample, old: Sample, policy: GatePolicy
+) -> tuple[Verdict, str]:
+    """The verdict on what was scored; a PASS has to hold with every scorer failure counted against the candidate."""
+    verdict, reason = _against_champion(check, comparison, policy)
+    if comparison.doubtful:
+        reason += f" Conversations with trials that did not complete count as lost: {comparison.doubtful}."
+    failures = len(new.failed) + len(old.failed)
+    if verdict is Verdict.PASS and failures:
+        strict = _compare(new.with_failures_at_worst(), old.with_failures_at_worst(), comparison.required)
+        if _against_champion(check, strict, policy)[0] is not Verdict.PASS:
+            verdict = Verdict.INCONCLUSIVE
+            reason += f" But {failures} trials could not be scored; were they all against it, it would not hold."
+    return verdict, reason
+
+
+def _compare(new: Sample, old: Sample, required: float) -> _Comparison:
+    ours, theirs = _goodness(new), _goodness(old)
+    doubtful = {case.case_id for case in (*new.cases, *old.cases) if case.errored}
+    complete = {c.case_id for c in new.cases if c.completed} & {c.case_id for c in old.cases if c.completed}
+    best = 1.0
+    if new.spec.kind == "mean":
+        best = max(value / of for value, of in (*ours.values(), *theirs.values()))
+    pairs: dict[str, _Pair] = {}
+    for case_id in sorted({*ours, *theirs}):
+        before = theirs.get(case_id, (0.0, 0))
+        if case_id in doubtful:
+            units = max(before[1], 1)
+            before = (best * units, units)
+        pairs[case_id] = _Pair(ours.get(case_id, (0.0, 0)), before, case_id in complete)
+    single = all(pair.new[1] == pair.old[1] == 1 for pair in pairs.values())
+    return _Comparison(pairs, single and new.spec.kind == "proportion", required, len(doubtful))
+
+
+def _goodness(sample: Sample) -> dict[str, Cluster]:
+    """By case, the sum of values and the units, turned so that more is better."""
+    if sample.higher_is_better:
+        return {case.case_id: (case.value, case.of) for case in sample.cases}
+    if sample.spec.kind == "proportion":
+        return {case.case_id: (case.of - case.value, case.of) for case in sample.cases}
+    return {case.case_id: (-case.value, case.of) for case in sample.cases}
+
+
+def _against_champion(check: ComparisonCheck, comparison: _Comparison, policy: GatePolicy) -> tuple[Verdict, str]:
+    alpha = 1 - policy.confidence
+    if not comparison.binary and len(comparison.pairs) < 2:
+        return Verdict.INCONCLUSIVE, "one conversation shows nothing."
+    difference, required = comparison.difference, comparison.required
+    strictly = isinstance(check, SuperiorityCheck)
+    text = _worded(check, comparison, policy)
+    if difference < required - _TINY or (strictly and difference <= required + _TINY):
+        return Verdict.FAIL, f"{text}: missed."
+    least = check.min_n if comparison.binary else max(check.min_n, _LEAST_LINEARISED)
+    if comparison.completed_cases < least:
+        return Verdict.INCONCLUSIVE, f"{text}: not shown. {too_few(comparison.completed_cases, least)}"
+    if comparison.shown(alpha):
+        return Verdict.PASS, f"{text}: shown."
+    more = more_cases(len(comparison.pairs), lambda scale: comparison.shown(alpha, scale))
+    return Verdict.INCONCLUSIVE, f"{text}: not shown. {more}"
+
+
+def _worded(check: ComparisonCheck, comparison: _Comparison, policy: GatePolicy) -> str:
+    difference, required = comparison.difference, comparison.required
+    shown, low, limit = figures(abs(difference), comparison.bounds(1 - policy.confidence)[0], abs(required), least=3)
+    standing = "as good as" if abs(difference) < _TINY else f"{shown} {'better' if difference > 0 else 'worse'} than"
+    gained, lost, n = comparison.counts
+    asked = f"margin {limit}" if isinstance(check, NonInferiorityCheck) else f"required gain {limit}"
+    return (
+        f"{standing} the champion (better in {gained} and worse in {lost} of {n} conversations), "
+        f"{percent(policy.confidence)} lower bound of the difference {low}, {asked}"
+    )
+
+
+def _interval(comparison: _Comparison, confidence: float) -> Interval | None:
+    if not comparison.binary and len(comparison.pairs) < 2:
+        return None
+    low, high = comparison.bounds(1 - confidence)
+    return Interval(low=low, high=high, confidence=confidence, sided="one", method=comparison.method)
+
+
+def _where_lost(evidence: Evidence, comparison: _Comparison, new: Sample, old: Sample) -> tuple[str, ...]:
+    ours, theirs = slice_figures(new), slice_figures(old)
+    loads = {case_id: (pair.lost, 1) for case_id, pair in comparison.pairs.items()}
+    return breakdown(evidence, loads, lambda case_ids: f"{ours(case_ids)}, champion {theirs(case_ids)}")

@@ -1,0 +1,167 @@
+"""From evidence to a decision: a pure function. Equal inputs give equal bytes, in whatever order the evidence comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from assay.gates.evidence import Evidence, read_evidence
+from assay.gates.policy import GatePolicy
+from assay.gates.rules import Bench, NoBaseline, judge
+from assay.registry.errors import NotMeasuredError
+from assay.registry.types.decision import CheckResult, Decision, EvidenceRef, Verdict
+from assay.registry.types.run import EvalRun
+
+__all__ = ["decide"]
+
+_RANK = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.ERROR)
+_WORDS = {
+    Verdict.ERROR: "{} could not be judged",
+    Verdict.FAIL: "{} failed",
+    Verdict.INCONCLUSIVE: "{} not shown",
+}
+_SAME = {
+    "agent": "another agent",
+    "dataset": "another dataset",
+    "dataset_digest": "another dataset content",
+    "suite": "another suite",
+    "suite_digest": "another suite content",
+    "trials": "another number of trials",
+}
+"""What a run has to share with the candidate's to be compared with it, and what is said where it does not."""
+
+
+def decide(
+    policy: GatePolicy,
+    policy_digest: str,
+    run: EvalRun,
+    run_digest: str,
+    baseline: tuple[EvalRun, str] | None,
+    champion_exists: bool,
+    now: str,
+) -> Decision:
+    """Judge a candidate's run, and compare it with the champion's where the policy asks for it.
+
+    Bad evidence never raises: it is a verdict. The overall verdict is the worst one of the blocking checks (ERROR,
+    FAIL, INCONCLUSIVE, PASS), and ERROR where the run contradicts itself or the dataset's own checks failed.
+
+    Args:
+        baseline: the champion's run on the same suite and dataset, with its digest.
+        champion_exists: whether the agent has a champion, so that a comparison without a baseline is a gap.
+        now: when the decision is taken, ISO 8601.
+    """
+    candidate = _read(run)
+    bench = Bench(policy, candidate, _baseline(run, run_digest, baseline, champion_exists))
+    checks = tuple(judge(check, bench) for check in policy.checks)
+    flaw = _flaw(run, candidate)
+    verdict = Verdict.ERROR if flaw else max((c.verdict for c in checks if c.blocking), key=_RANK.index)
+    return Decision(
+        agent=run.agent,
+        verdict=verdict,
+        summary=_summary(verdict, flaw, checks, policy.name),
+        decided_at=now,
+        candidate=_reference(run, run_digest),
+        baseline=None if baseline is None else _reference(*baseline),
+        dataset=run.dataset,
+        dataset_digest=run.dataset_digest,
+        suite=run.suite,
+        suite_digest=run.suite_digest,
+        policy=policy.name,
+        policy_digest=policy_digest,
+        checks=checks,
+        not_measured=tuple(_not_measured(run, candidate)),
+    )
+
+
+def _read(run: EvalRun) -> Evidence | str:
+    try:
+        return read_evidence(run)
+    except NotMeasuredError as error:
+        return str(error)
+
+
+def _baseline(
+    run: EvalRun, run_digest: str, baseline: tuple[EvalRun, str] | None, champion_exists: bool
+) -> Evidence | NoBaseline:
+    command = f"`assay eval {run.agent}@champion --suite {run.suite}`"
+    if baseline is None and not champion_exists:
+        return NoBaseline(Verdict.INCONCLUSIVE, "the agent has no champion to compare with.", applies=False)
+    if baseline is None:
+        return NoBaseline(Verdict.INCONCLUSIVE, f"There is no run of the champion to compare with. Run {command}.")
+    other, digest = baseline
+    evidence = _read(other)
+    if isinstance(evidence, str):
+        return NoBaseline(Verdict.ERROR, f"The champion's run cannot be used: {evidence}. Run {command}.")
+    if problem := _mismatch(run, other, same=digest == run_digest):
+        return NoBaseline(Verdict.ERROR, f"The run to compare with {problem}. Run {command}.")
+    return evidence
+
+
+def _mismatch(run: EvalRun, other: EvalRun, *, same: bool) -> str:
+    """Why two runs cannot be compared, or nothing."""
+    if same or other.run_id == run.run_id:
+        return "is the candidate's own run"
+    for field, words in _SAME.items():
+        if getattr(other, field) != getattr(run, field):
+            return f"has {words}"
+    mine, theirs = ({unit.case_id: unit.case_digest for unit in r.planned} for r in (run, other))
+    if different := sorted(c for c in {*mine, *theirs} if mine.get(c) != theirs.get(c)):
+        return f"does not cover the same cases (e.g. {different[0]!r})"
+    return ""
+
+
+def _flaw(run: EvalRun, candidate: Evidence | str) -> str:
+    """What spoils the whole run, or nothing."""
+    if isinstance(candidate, str):
+        return candidate
+    if run.data_checks_passed is False:
+        return "the dataset's own checks failed, so its cases cannot be relied on"
+    return ""
+
+
+def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy: str) -> str:
+    """One sentence that names what blocks."""
+    if flaw:
+        return f"Nothing can be concluded: {flaw}."
+    warnings = [c.check for c in checks if not c.blocking and c.verdict is not Verdict.PASS]
+    tail = f"; warnings: {', '.join(warnings)}" if warnings else ""
+    blocking = [c for c in checks if c.blocking]
+    if verdict is Verdict.PASS:
+        return f"All {len(blocking)} blocking checks of the policy {policy!r} pass{tail}."
+    held = len([c for c in blocking if c.verdict is Verdict.PASS])
+    parts: list[str] = []
+    for kind, words in _WORDS.items():
+        names = [c.check + (" (critical)" if c.critical else "") for c in blocking if c.verdict is kind]
+        if names:
+            parts.append(words.format(", ".join(names)))
+    return f"{held} of {len(blocking)} blocking checks of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
+
+
+def _reference(run: EvalRun, digest: str) -> EvidenceRef:
+    return EvidenceRef(
+        run_id=run.run_id, run_digest=digest, bundle_digest=run.bundle_digest, bundle_label=run.bundle_label
+    )
+
+
+def _not_measured(run: EvalRun, candidate: Evidence | str) -> Iterator[str]:
+    """What a reader might take for measured and was not."""
+    if run.data_checks_passed is None:
+        yield "The dataset's own checks were not run."
+    elif not run.data_checks_passed:
+        yield "The dataset's own checks failed: its cases cannot be relied on."
+    if isinstance(candidate, str):
+        yield f"Everything: {candidate}."
+        return
+    planned = len(candidate.units)
+    absent = sum(unit.outcome is None or unit.trajectory is None for unit in candidate.units)
+    if absent:
+        yield f"{absent} of {planned} planned trials were not run."
+    for metric, results in sorted(candidate.results.items()):
+        words = metric.replace("_", " ")
+        kinds = Counter(result.kind for result in results.values())
+        if kinds["failure"]:
+            yield f"{words}: {kinds['failure']} of {planned} trials could not be scored."
+        if planned - len(results) > absent:
+            yield f"{words}: {planned - len(results) - absent} trials were run but not scored."
+        if kinds["skipped"] == planned:
+            yield f"{words}: does not apply to any of the {planned} trials."

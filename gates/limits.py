@@ -1,0 +1,179 @@
+"""Checks of one run by itself: a metric against a limit, and zero tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from assay.gates.evidence import Evidence
+from assay.gates.explain import counted, figures, listed, percent, sample_breakdown, title, worst_cases
+from assay.gates.metrics import Sample, collect, estimate_sample, sample_bounds
+from assay.gates.policy import GatePolicy, LimitCheck, ZeroToleranceCheck
+from assay.gates.statistics import cases_needed
+from assay.registry.errors import NotMeasuredError
+from assay.registry.types.decision import Estimate, Interval, Verdict
+
+__all__ = ["Ruling", "judge_limit", "judge_zero_tolerance", "more_cases", "too_few", "unmeasured"]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A verdict on one check, with what it rests on."""
+
+    verdict: Verdict
+    reason: str
+    estimate: Estimate | None = None
+    baseline: Estimate | None = None
+    difference: Interval | None = None
+    worst_cases: tuple[str, ...] = ()
+    breakdown: tuple[str, ...] = ()
+
+
+def judge_limit(check: LimitCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
+    """PASS if the bound meets the limit; FAIL if the value itself misses it; else INCONCLUSIVE.
+
+    Raises:
+        NotMeasuredError: unknown metric or slice, or a limit on the wrong side of the metric.
+    """
+    sample = collect(evidence, check.metric, check.slice)
+    if sample.higher_is_better != (check.at_least is not None):
+        right, wrong = ("at_least", "higher") if sample.higher_is_better else ("at_most", "lower")
+        raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
+
+    def rule(given: Sample) -> tuple[Verdict, str]:
+        return _against_limit(check, given, policy)
+
+    return _ruling(evidence, sample, policy, estimate_sample(sample, policy.confidence, check.interval), rule)
+
+
+def judge_zero_tolerance(check: ZeroToleranceCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
+    """FAIL on more than `max_events` events, however many cases; PASS on no more in at least `min_n`.
+
+    Raises:
+        NotMeasuredError: unknown metric or slice, or the metric does not count events where fewer are better.
+    """
+    sample = collect(evidence, check.metric, check.slice)
+    if sample.higher_is_better or sample.spec.kind == "mean":
+        raise NotMeasuredError(f"{check.metric} does not count events of which there should be none")
+
+    def rule(given: Sample) -> tuple[Verdict, str]:
+        return _against_events(check, given, policy)
+
+    return _ruling(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
+
+
+def unmeasured(sample: Sample, max_failure_share: float) -> str:
+    """Why a sample cannot be judged at all, or nothing."""
+    if sample.missing:
+        return (
+            f"{len(sample.missing)} of {sample.planned} planned trials have no trajectory or no score "
+            f"({listed(sample.missing)}). Run the suite again: what is done is not repeated."
+        )
+    scored = sample.planned - sample.skipped - len(sample.failed)
+    if sample.failed and len(sample.failed) > max_failure_share * (scored + len(sample.failed)):
+        return (
+            f"{len(sample.failed)} of {scored + len(sample.failed)} trials could not be scored "
+            f"({listed(sample.failed)}); the policy allows a share of {max_failure_share:g}."
+        )
+    if not sample.cases:
+        return f"nothing was measured: the metric does not apply to any of the {sample.planned} trials."
+    return ""
+
+
+def too_few(sample_size: int, min_n: int) -> str:
+    """The sentence for a check that rests on too few conversations."""
+    were = "conversation was" if sample_size == 1 else "conversations were"
+    return f"Only {sample_size} {were} completed and measured; at least {min_n} are needed."
+
+
+def more_cases(n: int, shown_at: Callable[[float], bool]) -> str:
+    """How many more cases at the same rates would show it, as a sentence."""
+    needed = cases_needed(n, shown_at)
+    if needed is None:
+        return "At this rate no practical number of cases would show it."
+    return f"About {needed - n:,} more case{'' if needed - n == 1 else 's'} at this rate would show it."
+
+
+def _ruling(
+    evidence: Evidence,
+    sample: Sample,
+    policy: GatePolicy,
+    estimate: Estimate,
+    rule: Callable[[Sample], tuple[Verdict, str]],
+) -> Ruling:
+    if problem := unmeasured(sample, policy.max_failure_share):
+        reason = f"{title(sample.spec.name, sample.slice)} was not measured: {problem}"
+        return Ruling(Verdict.ERROR, reason, estimate, worst_cases=_first_ids(sample))
+    verdict, reason = rule(sample)
+    if verdict is Verdict.PASS and sample.failed and rule(sample.with_failures_at_worst())[0] is not Verdict.PASS:
+        verdict = Verdict.INCONCLUSIVE
+        reason += f" But {len(sample.failed)} trials could not be scored; were they all failures, it would not hold."
+    if sample.errored:
+        reason += f" {sample.errored} trial{'' if sample.errored == 1 else 's'} did not complete and count against it."
+    shortfalls = {case.case_id: sample.shortfall(case) for case in sample.cases}
+    where = () if verdict is Verdict.PASS else sample_breakdown(evidence, sample)
+    return Ruling(verdict, reason, estimate, worst_cases=worst_cases(shortfalls), breakdown=where)
+
+
+def _against_limit(check: LimitCheck, sample: Sample, policy: GatePolicy) -> tuple[Verdict, str]:
+    limit = check.at_least if check.at_least is not None else check.at_most
+    assert limit is not None
+    value = sample.total / sample.units
+    name = title(check.metric, check.slice)
+    if _misses(check, value):
+        shown, limit_text = figures(value, limit)
+        return Verdict.FAIL, f"{name} {shown} ({counted(sample)}) misses the limit {limit_text}."
+    alpha = 1 - policy.confidence
+    bound = _bound(check, sample, alpha)
+    if bound is None:
+        return (
+            Verdict.INCONCLUSIVE,
+            f"{name} {value:.3f} ({counted(sample)}): one completed conversation shows nothing.",
+        )
+    shown, bound_text, limit_text = figures(value, bound, limit)
+    side = "lower" if check.at_least is not None else "upper"
+    text = (
+        f"{name} {shown} ({counted(sample)}), "
+        f"{percent(policy.confidence)} {side} bound {bound_text}, limit {limit_text}"
+    )
+    if sample.completed_cases < check.min_n:
+        return Verdict.INCONCLUSIVE, f"{text}: not shown. {too_few(sample.completed_cases, check.min_n)}"
+    if not _misses(check, bound):
+        return Verdict.PASS, f"{text}: shown."
+
+    def shown_at(scale: float) -> bool:
+        scaled = _bound(check, sample, alpha, scale)
+        return scaled is not None and not _misses(check, scaled)
+
+    return Verdict.INCONCLUSIVE, f"{text}: not shown. {more_cases(len(sample.cases), shown_at)}"
+
+
+def _bound(check: LimitCheck, sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
+    bounds = sample_bounds(sample, alpha, check.interval, scale)
+    if bounds is None:
+        return None
+    return bounds[0] if check.at_least is not None else bounds[1]
+
+
+def _misses(check: LimitCheck, value: float) -> bool:
+    if check.at_least is not None:
+        return value < check.at_least
+    assert check.at_most is not None
+    return value > check.at_most
+
+
+def _against_events(check: ZeroToleranceCheck, sample: Sample, policy: GatePolicy) -> tuple[Verdict, str]:
+    name = title(check.metric, check.slice)
+    if sample.total > check.max_events:
+        return Verdict.FAIL, f"{name}: {counted(sample)}; at most {check.max_events} tolerated."
+    bounds = sample_bounds(sample, 1 - policy.confidence, "clopper_pearson")
+    text = f"{name}: {counted(sample)}."
+    if bounds is not None:
+        text += f" A true rate of up to {bounds[1]:.3f} cannot be ruled out ({percent(policy.confidence)} upper bound)."
+    if sample.completed_cases < check.min_n:
+        return Verdict.INCONCLUSIVE, f"{text} {too_few(sample.completed_cases, check.min_n)}"
+    return Verdict.PASS, text
+
+
+def _first_ids(sample: Sample) -> tuple[str, ...]:
+    return tuple(sorted({*sample.missing, *sample.failed})[:50])

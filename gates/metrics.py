@@ -1,0 +1,264 @@
+"""From score records to estimates: every planned trial is accounted for, whatever became of it.
+
+A trial without a trajectory or without a record is `missing`; a scorer failure is `failed` and never a
+number; a trial that did not complete counts at the worst value, whatever its record says. `Skipped`
+is the scorer's word that a metric has nothing to say about a case, and is believed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from assay.gates.evidence import Evidence, read_evidence
+from assay.gates.statistics import (
+    Bounds,
+    Cluster,
+    clopper_pearson,
+    clustered_mean,
+    design_effect,
+    effective_n,
+    wilson,
+)
+from assay.registry.slices import parse
+from assay.registry.types.decision import Estimate, Interval
+from assay.registry.types.run import EvalRun
+from assay.registry.types.score import MetricSpec, Score, Skipped
+from assay.registry.types.trajectory import Outcome
+
+__all__ = [
+    "CaseScore",
+    "IntervalMethod",
+    "Sample",
+    "collect",
+    "estimate",
+    "estimate_sample",
+    "sample_bounds",
+    "summarise",
+]
+
+IntervalMethod = Literal["clopper_pearson", "wilson"]
+_COMPLETED = Outcome.COMPLETED
+
+
+class CaseScore(NamedTuple):
+    """All that one case adds to a metric, over its trials. `completed`: at least one completed trial was scored."""
+
+    case_id: str
+    value: float
+    of: int
+    completed: bool
+    errored: bool
+
+    def plus(self, other: CaseScore) -> CaseScore:
+        """Both together, for two trials of one case."""
+        return CaseScore(
+            self.case_id,
+            self.value + other.value,
+            self.of + other.of,
+            self.completed or other.completed,
+            self.errored or other.errored,
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A metric over a slice, case by case, with what stands behind it. `cases` is sorted and has units only."""
+
+    spec: MetricSpec
+    slice: str
+    cases: tuple[CaseScore, ...]
+    planned: int
+    skipped: int
+    errored: int
+    missing: tuple[str, ...]
+    """Case ids, one for each missing trial."""
+    failed: tuple[str, ...]
+    """Case ids, one for each trial that a scorer could not score."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.spec.direction == "higher_is_better"
+
+    @cached_property
+    def clusters(self) -> list[Cluster]:
+        return [(case.value, case.of) for case in self.cases]
+
+    @cached_property
+    def units(self) -> int:
+        return sum(case.of for case in self.cases)
+
+    @cached_property
+    def total(self) -> float:
+        return math.fsum(case.value for case in self.cases)
+
+    @property
+    def value(self) -> float | None:
+        return self.total / self.units if self.cases else None
+
+    @cached_property
+    def completed_cases(self) -> int:
+        """Conversations that carry evidence: those of which a trial completed and was scored."""
+        return sum(case.completed for case in self.cases)
+
+    @cached_property
+    def clustered(self) -> bool:
+        """Whether a conversation contributes more than one unit."""
+        return any(case.of > 1 for case in self.cases)
+
+    def shortfall(self, case: CaseScore) -> float:
+        """What a case lacks: failing units of a proportion; for a mean, how far it is on the worse side of the mean."""
+        if self.spec.kind == "proportion":
+            return case.of - case.value if self.higher_is_better else case.value
+        sign = 1 if self.higher_is_better else -1
+        return max(0.0, sign * ((self.value or 0.0) - case.value / case.of) * case.of)
+
+    def with_failures_at_worst(self) -> Sample:
+        """The sample as it would be if each trial that could not be scored were one unit of the worst value.
+
+        For a mean, whose worst value nobody knows, that is the worst value of any case.
+        """
+        cases = {case.case_id: case for case in self.cases}
+        worst = 0.0 if self.higher_is_better else 1.0
+        if self.spec.kind == "mean" and self.cases:
+            worst = (min if self.higher_is_better else max)(case.value / case.of for case in self.cases)
+        for case_id in self.failed:
+            old = cases.get(case_id, CaseScore(case_id, 0.0, 0, completed=False, errored=True))
+            cases[case_id] = old._replace(value=old.value + worst, of=old.of + 1, errored=True)
+        return replace(self, cases=tuple(cases[case_id] for case_id in sorted(cases)), failed=())
+
+
+def collect(evidence: Evidence, metric: str, slice_text: str = "") -> Sample:
+    """Gather a metric over a slice.
+
+    Raises:
+        NotMeasuredError: the run does not measure the metric, or the slice names nothing.
+    """
+    spec, scope = evidence.spec(metric), evidence.scope(slice_text)
+    results = evidence.results[metric]
+    cases: dict[str, CaseScore] = {}
+    missing: list[str] = []
+    failed: list[str] = []
+    skipped = errored = 0
+    for unit in scope:
+        case_id = unit.case_id
+        completed = unit.outcome is _COMPLETED
+        result = results.get((case_id, unit.trial))
+        if result is None or unit.outcome is None or unit.trajectory is None:
+            missing.append(case_id)
+        elif isinstance(result, Score):
+            errored += not completed
+            score = _trial_score(case_id, result, spec, completed=completed)
+            cases[case_id] = cases[case_id].plus(score) if case_id in cases else score
+        elif isinstance(result, Skipped):
+            skipped += 1
+        else:
+            failed.append(case_id)
+    return Sample(spec, slice_text, tuple(cases.values()), len(scope), skipped, errored, tuple(missing), tuple(failed))
+
+
+def estimate(
+    run: EvalRun,
+    metric: str,
+    slice: str = "",
+    confidence: float = 0.95,
+    interval: IntervalMethod = "clopper_pearson",
+    side: Literal["one", "two"] = "one",
+) -> Estimate:
+    """A metric of a run over a slice, with its interval.
+
+    Args:
+        interval: for proportions with one unit a conversation; others take the Korn-Graubard interval.
+        side: `one`: each end of the interval is by itself a bound with this confidence; `two`: both together.
+
+    Raises:
+        NotMeasuredError: the run contradicts itself, does not measure the metric, or the slice names nothing.
+    """
+    return estimate_sample(collect(read_evidence(run), metric, slice), confidence, interval, side)
+
+
+def summarise(run: EvalRun, confidence: float = 0.95) -> dict[str, Estimate]:
+    """Every metric of a run, overall and over the run's slices, with two-sided Wilson intervals for display.
+
+    Keys are `metric` and `metric/attribute:value`, sorted, with further terms joined by `/`: names that MLflow takes.
+
+    Raises:
+        NotMeasuredError: the run contradicts itself, or one of its slices names nothing.
+    """
+    evidence = read_evidence(run)
+    wanted = {(metric, part) for metric in evidence.metrics for part in ("", *run.slices)}
+    return {
+        _key(metric, part): estimate_sample(collect(evidence, metric, part), confidence, "wilson", "two")
+        for metric, part in sorted(wanted)
+    }
+
+
+def estimate_sample(
+    sample: Sample, confidence: float, interval: IntervalMethod = "clopper_pearson", side: Literal["one", "two"] = "one"
+) -> Estimate:
+    """The estimate of a sample. `interval` is None where there is nothing, or one conversation only, to go by."""
+    bounds = sample_bounds(sample, (1 - confidence) / (1 if side == "one" else 2), interval)
+    return Estimate(
+        metric=sample.spec.name,
+        slice=sample.slice,
+        value=sample.value,
+        interval=None
+        if bounds is None
+        else Interval(
+            low=bounds[0], high=bounds[1], confidence=confidence, sided=side, method=_method(sample, interval)
+        ),
+        events=sample.total if sample.cases else None,
+        units=sample.units,
+        cases=len(sample.cases),
+        skipped=sample.skipped,
+        failed=len(sample.failed),
+        missing=len(sample.missing),
+        errored=sample.errored,
+    )
+
+
+def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale: float = 1.0) -> Bounds | None:
+    """Bounds of a sample's value, each end at `alpha`; None where they cannot be told.
+
+    Clustered conversations that did not complete raise the rate of failures but not the number of independent
+    units it is taken to rest on: a crash is no evidence about the others, and must never narrow a bound.
+
+    Args:
+        scale: as if there were so many times as many cases with the same rates.
+    """
+    if not sample.cases:
+        return None
+    if sample.spec.kind == "proportion" and not sample.clustered:
+        exact = clopper_pearson if interval == "clopper_pearson" else wilson
+        return exact(sample.total * scale, sample.units * scale, alpha)
+    measured = [(case.value, case.of) for case in sample.cases if case.completed]
+    if len(measured) < 2:
+        return None
+    if sample.spec.kind == "mean":
+        low, high = clustered_mean(sample.clusters, alpha)
+        half = (high - low) / 2 / math.sqrt(scale)
+        return sample.total / sample.units - half, sample.total / sample.units + half
+    n = scale * effective_n(measured, design_effect(measured, 0 if sample.higher_is_better else 1), alpha)
+    return clopper_pearson(sample.total / sample.units * n, n, alpha)
+
+
+def _key(metric: str, slice_text: str) -> str:
+    return "/".join(
+        [metric, *(f"{attribute}:{value}" for attribute, value in parse(slice_text))] if slice_text else [metric]
+    )
+
+
+def _method(sample: Sample, interval: IntervalMethod) -> str:
+    if sample.spec.kind == "mean":
+        return "clustered t"
+    return "Korn-Graubard" if sample.clustered else interval.replace("_", "-").title()
+
+
+def _trial_score(case_id: str, score: Score, spec: MetricSpec, *, completed: bool) -> CaseScore:
+    """What one trial adds. A trial that did not complete counts as worst, even where its record says otherwise."""
+    value = score.value
+    if not completed and spec.kind == "proportion":
+        value = 0.0 if spec.direction == "higher_is_better" else float(score.of)
+    return CaseScore(case_id, value, score.of, completed, not completed)

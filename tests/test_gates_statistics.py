@@ -1,0 +1,211 @@
+"""Bounds: reference values from other software, and what has to hold for every input."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.gates.paired import linearised_difference, tango_bounds, tango_z
+from assay.gates.quantiles import normal_quantile
+from assay.gates.statistics import (
+    cases_needed,
+    clopper_pearson,
+    clustered_mean,
+    design_effect,
+    effective_n,
+    full_design_effect,
+    ratio_variance,
+    wilson,
+)
+
+
+def test_one_sided_bounds_of_192_of_200():
+    assert wilson(192, 200, 0.05)[0] == pytest.approx(0.930403, abs=5e-7)
+    assert clopper_pearson(192, 200, 0.05)[0] == pytest.approx(0.928986, abs=5e-7)
+
+
+def test_no_event_in_300_leaves_a_rate_of_one_percent():
+    assert clopper_pearson(0, 300, 0.05)[1] == pytest.approx(0.009936, abs=5e-7)
+
+
+@pytest.mark.parametrize(("n", "rate"), [(299, 0.01), (598, 0.005), (2995, 0.001)])
+def test_cases_without_an_event_that_show_a_small_rate(n: int, rate: float):
+    assert clopper_pearson(0, n, 0.05)[1] <= rate < clopper_pearson(0, n - 1, 0.05)[1]
+
+
+def test_exact_bounds_are_those_of_scipy_and_wilson_those_of_statsmodels():
+    from scipy.stats import binomtest
+    from statsmodels.stats.proportion import proportion_confint
+
+    for events, n in ((0, 7), (3, 7), (7, 7), (41, 48), (118, 120)):
+        exact = binomtest(events, n).proportion_ci(0.9, "exact")
+        assert clopper_pearson(events, n, 0.05) == pytest.approx((exact.low, exact.high))
+        assert wilson(events, n, 0.05) == pytest.approx(proportion_confint(events, n, 0.1, "wilson"))
+
+
+def test_cluster_standard_error_is_that_of_statsmodels():
+    successes = (4, 4, 4, 3, 4, 2, 4, 4, 0, 4)
+    assert math.sqrt(ratio_variance((s, 4) for s in successes)) == pytest.approx(0.105738, abs=5e-7)
+
+
+def test_tango_interval_is_that_of_contingencytables():
+    assert tango_bounds(6, 16, 161, 0.025) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
+
+
+def test_tango_without_margin_is_mcnemar():
+    assert tango_z(9, 2, 50, 0.0) == pytest.approx(7 / math.sqrt(11))
+    assert tango_z(0, 0, 50, 0.0) == 0.0
+
+
+@given(st.integers(5, 200), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.02, 0.05, 0.1]))
+def test_tango_interval_and_test_agree(n: int, share: float, split: float, margin: float):
+    differing = int(n * share)
+    gained = int(differing * split)
+    low, _ = tango_bounds(gained, differing - gained, n, 0.05)
+    shown = tango_z(gained, differing - gained, n, -margin) > normal_quantile(0.95)
+    assert shown == (low > -margin) or low == pytest.approx(-margin, abs=1e-9)
+
+
+@given(st.integers(2, 200), st.data(), st.sampled_from([0.0, 0.02, 0.05, 0.2]))
+def test_tango_falls_with_every_case_lost_and_every_gain_given_up(n: int, data: st.DataObject, margin: float):
+    gained = data.draw(st.integers(0, n - 1))
+    lost = data.draw(st.integers(0, n - 1 - gained))
+    here = tango_z(gained, lost, n, -margin)
+    assert tango_z(gained, lost + 1, n, -margin) < here or margin == gained == lost == 0
+    assert gained == 0 or tango_z(gained - 1, lost, n, -margin) < here
+
+
+def test_impossible_counts_are_refused():
+    for events, n in ((1, 0), (5, 4), (-1, 4), (math.nan, 4)):
+        with pytest.raises(ValueError, match="not a proportion"):
+            clopper_pearson(events, n, 0.05)
+    with pytest.raises(ValueError, match="cannot be"):
+        tango_z(3, 3, 5, 0.0)
+
+
+@given(st.integers(1, 300), st.data())
+def test_exact_bounds_enclose_the_rate_and_move_with_it(n: int, data: st.DataObject):
+    events = data.draw(st.integers(0, n))
+    low, high = clopper_pearson(events, n, 0.05)
+    assert 0 <= low <= events / n <= high <= 1
+    if events < n:
+        more = clopper_pearson(events + 1, n, 0.05)
+        assert more[0] > low
+        assert more[1] >= high
+
+
+# --- clustered units
+
+CLUSTERS = st.lists(
+    st.integers(1, 6).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))), min_size=2, max_size=160
+)
+
+
+def bound(clusters: list[tuple[int, int]], adverse: int = 1) -> tuple[float, float]:
+    n = effective_n(clusters, design_effect(clusters, adverse), 0.05)  # type: ignore[arg-type]
+    return clopper_pearson(sum(v for v, _ in clusters) / sum(k for _, k in clusters) * n, n, 0.05)
+
+
+def test_one_unit_a_conversation_is_the_exact_bound():
+    for m in (40, 150):
+        clusters = [(1, 1)] * 5 + [(0, 1)] * (m - 5)
+        assert bound(clusters) == pytest.approx(clopper_pearson(5, m, 0.05))
+
+
+def test_few_conversations_count_as_one_unit_each():
+    clusters = [(1, 4)] * 3 + [(0, 4)] * 47
+    assert design_effect(clusters, 1) == full_design_effect([4] * 50) == 4
+    assert 45 < effective_n(clusters, 4, 0.05) <= 50
+
+
+def test_independent_failures_in_many_conversations_are_recognised():
+    spread = [(1, 4)] * 60 + [(0, 4)] * 240
+    together = [(4, 4)] * 15 + [(0, 4)] * 285
+    assert design_effect(spread, 1) < 1.5 < 3.5 < design_effect(together, 1) <= 4
+    assert bound(spread)[1] < bound(together)[1]
+
+
+def test_the_design_effect_is_full_where_everything_passed():
+    assert design_effect([(0, 5)] * 100, 1) == pytest.approx(5)
+    assert design_effect([(5, 5)] * 100, 0) == pytest.approx(5)
+
+
+def test_the_first_failure_never_improves_a_bound():
+    """The plain estimate of the design effect makes .009 of .030 here."""
+    clean = [(0, 5)] * 100
+    assert bound([(1, 5), *clean[1:]])[1] > bound(clean)[1]
+
+
+@given(CLUSTERS, st.data())
+def test_one_more_failing_unit_never_improves_a_bound(clusters: list[tuple[int, int]], data: st.DataObject):
+    i = data.draw(st.integers(0, len(clusters) - 1))
+    value, of = clusters[i]
+    if value < of:
+        worse = [*clusters[:i], (value + 1, of), *clusters[i + 1 :]]
+        assert bound(worse)[1] >= bound(clusters)[1] - 1e-12
+        mirrored = [[(k - v, k) for v, k in given] for given in (clusters, worse)]
+        assert bound(mirrored[1], 0)[0] <= bound(mirrored[0], 0)[0] + 1e-12
+
+
+@given(CLUSTERS)
+def test_clustering_is_between_independence_and_full_agreement(clusters: list[tuple[int, int]]):
+    sizes = [of for _, of in clusters]
+    assert 1 <= design_effect(clusters, 1) <= full_design_effect(sizes)
+    assert 0 < effective_n(clusters, design_effect(clusters, 1), 0.05) <= sum(sizes)
+
+
+def test_nothing_is_said_about_the_spread_of_one_conversation():
+    for statistic in (lambda: effective_n([(3, 4)], 4, 0.05), lambda: clustered_mean([(3, 4)], 0.05)):
+        with pytest.raises(ValueError, match="at least two"):
+            statistic()
+
+
+def test_bounds_of_a_mean_are_those_of_students_t():
+    from scipy import stats
+
+    values = [0.2, 0.9, 0.7, 1.0, 0.4, 0.6]
+    expected = stats.t.interval(0.9, 5, loc=sum(values) / 6, scale=stats.sem(values))
+    assert clustered_mean([(v, 1) for v in values], 0.05) == pytest.approx(expected)
+
+
+# --- paired differences of clustered units
+
+
+def test_agreement_on_few_cases_is_no_evidence_of_equality():
+    same = ((2.0, 3), (2.0, 3))
+    assert linearised_difference([same] * 40, 0.05).bounds(0.05)[0] < -0.05
+    assert linearised_difference([same] * 80, 0.05).bounds(0.05)[0] > -0.05
+
+
+def test_a_linearised_difference_of_single_units_is_the_paired_t():
+    pairs = [((1.0, 1), (0.0, 1))] * 12 + [((0.0, 1), (1.0, 1))] * 9 + [((1.0, 1), (1.0, 1))] * 79
+    found = linearised_difference(pairs, 0.0)
+    mean = 3 / 100
+    assert found.difference == pytest.approx(mean)
+    assert found.error == pytest.approx(math.sqrt((21 / 100 - mean**2) / 99))
+
+
+def test_a_side_without_units_is_refused():
+    with pytest.raises(ValueError, match="both sides"):
+        linearised_difference([((1.0, 1), (0.0, 0))] * 5, 0.05)
+
+
+# --- how many more cases
+
+
+@given(st.integers(20, 200), st.integers(0, 10), st.sampled_from([0.8, 0.9, 0.95]))
+def test_the_number_of_cases_needed_is_the_smallest(n: int, misses: int, limit: float):
+    rate = 1 - misses / n
+
+    def shown(scale: float) -> bool:
+        return clopper_pearson(rate * n * scale, n * scale, 0.05)[0] >= limit
+
+    needed = cases_needed(n, shown)
+    if needed is None:
+        assert rate <= limit
+    else:
+        assert shown(needed / n)
+        assert needed == n or not shown((needed - 1) / n)
