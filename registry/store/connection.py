@@ -1,0 +1,125 @@
+"""Opening MLflow quietly: no telemetry, no chatter, errors left as they are.
+
+Everything goes through one client with explicit addresses. MLflow's process-wide address is set too, since
+parts of MLflow that ask for it would otherwise make a database in the current folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from assay.registry.errors import AssayError
+from assay.registry.store.refs import AGENT_TAG, experiment_name
+from assay.registry.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["Connection", "absent", "without_secrets"]
+
+_FORCED = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+_DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_LEVELS = {
+    "mlflow": logging.WARNING,
+    "alembic": logging.WARNING,
+    # Warns about pickle on every save. What is unpickled here is verified and restricted: see `estimators`.
+    "mlflow.sklearn": logging.ERROR,
+}
+
+
+class Connection:
+    """A client of the workspace's MLflow, with the experiments of its agents."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.uri = workspace.tracking_uri
+        self.client: MlflowClient = _client(workspace)
+        self._experiments: dict[str, str] = {}
+
+    def experiment(self, agent: str) -> str:
+        """Id of the experiment of `agent`, which is made where it does not exist."""
+        found = self.find_experiment(agent)
+        if found is not None:
+            return found
+        location = None
+        if self.workspace.embedded:
+            location = (self.workspace.artifact_root / agent).as_uri()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(experiment_name(agent), artifact_location=location, tags={AGENT_TAG: agent})
+        except MlflowException as error:  # another process was faster
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        created = self.find_experiment(agent)
+        if created is None:
+            raise AssayError(
+                f"the MLflow experiment {experiment_name(agent)!r} exists but was deleted; restore it first"
+            )
+        return created
+
+    def find_experiment(self, agent: str) -> str | None:
+        """Id of the experiment of `agent`, or None where there is none that is active."""
+        if agent not in self._experiments:
+            found = self.client.get_experiment_by_name(experiment_name(agent))
+            if found is None or found.lifecycle_stage != "active":
+                return None
+            self._experiments[agent] = found.experiment_id
+        return self._experiments[agent]
+
+    def agents_with_runs(self) -> list[str]:
+        """Agents that have an experiment, sorted."""
+        prefix = experiment_name("")
+        found = self.client.search_experiments(filter_string=f"name LIKE '{prefix}%'")
+        return sorted(e.name.removeprefix(prefix) for e in found)
+
+
+@contextmanager
+def absent() -> Iterator[None]:
+    """Leave the block quietly where MLflow says that what was asked for does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        # A missing alias is reported as an invalid parameter by the SQL store.
+        missing = error.error_code in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"} or "not found" in str(error)
+        if not missing:
+            raise
+
+
+def without_secrets(address: str) -> str:
+    """An address without the password that may stand in it."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
+
+
+def _client(workspace: Workspace) -> MlflowClient:
+    os.environ.update(_FORCED)
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    uri = workspace.tracking_uri
+    if workspace.embedded:
+        workspace.store.mkdir(parents=True, exist_ok=True)
+    import mlflow
+
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        reason = without_secrets(" ".join(str(error).split()))[:300]
+        raise AssayError(f"the MLflow store {without_secrets(uri)} cannot be opened: {reason}") from error
+    return client

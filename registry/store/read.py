@@ -1,0 +1,136 @@
+"""Reading stored parts back, each compared with its digest before anything uses it.
+
+Everything is copied into a private folder first and both compared and used there, so that a change in the
+store between the two cannot slip through.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from assay.registry.digest import digest_bytes, digest_of, digest_tree
+from assay.registry.errors import IntegrityError
+from assay.registry.store.artifacts import download, tags_of
+from assay.registry.store.connection import Connection, absent
+from assay.registry.store.contents import StoredBundle, StoredRetrieval, prompt_digest, retrieval_digest
+from assay.registry.store.refs import DIGEST_TAG
+from assay.registry.types.bundle import ArtifactVersion
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = [
+    "BUNDLE_FILE",
+    "MODEL_FILE",
+    "label",
+    "pinned_version",
+    "read_model",
+    "read_prompt",
+    "read_retrieval",
+    "read_stored_bundle",
+]
+
+BUNDLE_FILE = "bundle.json"
+MODEL_FILE = "model.pkl"
+_RETRIEVAL_FILE = "artifacts/retrieval.json"
+_KNOWLEDGE_FOLDER = "artifacts/knowledge"
+
+
+def label(version: ModelVersion) -> str:
+    """How messages call a version."""
+    return f"{version.name} v{version.version}"
+
+
+def read_stored_bundle(connection: Connection, version: ModelVersion, into: Path) -> StoredBundle:
+    """`bundle.json` of a bundle's version, consistent in itself and with the digest it was registered under.
+
+    Raises:
+        IntegrityError: it is missing, unreadable, or not what was registered.
+    """
+    path = download(connection, version, into) / BUNDLE_FILE
+    what = f"{BUNDLE_FILE} of {label(version)}"
+    try:
+        stored = StoredBundle.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise IntegrityError(f"{what} cannot be read: {' '.join(str(error).split())[:300]}") from error
+    _same(what, tags_of(version).get(DIGEST_TAG), digest_of(stored.manifest))
+    _same(what, stored.digest, digest_of(stored.manifest))
+    manifest = stored.manifest
+    knowledge = retrieval_digest(manifest.retrieval, manifest.knowledge_digest)
+    _same(f"the prompt named in {what}", manifest.prompt_digest, stored.prompt.digest)
+    _same(f"the retrieval config named in {what}", knowledge, stored.retrieval.digest)
+    _same(f"the model named in {what}", manifest.model_digest, stored.model.digest)
+    if not stored.name == manifest.agent == version.name:
+        raise IntegrityError(f"{what} is of the agent {manifest.agent!r}, not {version.name!r}")
+    return stored
+
+
+def read_prompt(connection: Connection, pinned: ArtifactVersion) -> str:
+    """The text of a pinned prompt.
+
+    Raises:
+        IntegrityError: it is gone or was edited.
+    """
+    found = None
+    with absent():
+        found = connection.client.get_prompt_version(pinned.name, pinned.version)
+    what = f"the prompt {pinned.name} v{pinned.version}"
+    if found is None:
+        raise IntegrityError(f"{what} is gone; it was stored with digest {pinned.digest[:12]}")
+    text = found.template if isinstance(found.template, str) else ""
+    _same(what, pinned.digest, prompt_digest(text))
+    return text
+
+
+def read_retrieval(connection: Connection, version: ModelVersion, digest: str, into: Path) -> Path:
+    """The folder in `into` with the knowledge of a retrieval config's version.
+
+    Raises:
+        IntegrityError: the config or a knowledge file was edited, added or removed; names the file.
+    """
+    folder = download(connection, version, into)
+    what = f"the retrieval config {label(version)}"
+    try:
+        stored = StoredRetrieval.model_validate_json((folder / _RETRIEVAL_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise IntegrityError(f"{what} cannot be read: {' '.join(str(error).split())[:300]}") from error
+    _same(what, digest, retrieval_digest(stored.config, stored.knowledge_digest))
+    present = digest_tree(folder / _KNOWLEDGE_FOLDER)
+    for name in sorted({*stored.documents, *present}):
+        _same(f"the knowledge file {name} of {label(version)}", stored.documents.get(name), present.get(name))
+    return folder / _KNOWLEDGE_FOLDER
+
+
+def read_model(connection: Connection, version: ModelVersion, digest: str, into: Path) -> bytes:
+    """The bytes of a version's trained model, verified and not yet interpreted.
+
+    Raises:
+        IntegrityError: they are gone or were edited.
+    """
+    path = download(connection, version, into) / MODEL_FILE
+    data = path.read_bytes() if path.is_file() else None
+    _same(f"the model {label(version)} ({MODEL_FILE})", digest, None if data is None else digest_bytes(data))
+    assert data is not None
+    return data
+
+
+def pinned_version(connection: Connection, pinned: ArtifactVersion) -> ModelVersion:
+    """The registered version that a bundle pins.
+
+    Raises:
+        IntegrityError: it is gone.
+    """
+    with absent():
+        return connection.client.get_model_version(pinned.name, str(pinned.version))
+    raise IntegrityError(f"{pinned.name} v{pinned.version} is gone; it was stored with digest {pinned.digest[:12]}")
+
+
+def _same(what: str, stored: str | None, found: str | None) -> None:
+    if stored == found and found is not None:
+        return
+    then = f"digest {stored[:12]}" if stored else "not there"
+    now = f"digest {found[:12]}" if found else "not there"
+    raise IntegrityError(f"{what} was changed after it was registered: stored {then}, now {now}")

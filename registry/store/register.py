@@ -1,0 +1,207 @@
+"""Registering a bundle: each part once, by content, then the bundle that pins them.
+
+The order makes a crash harmless: parts first, the bundle's version last, the alias after it. Running again
+finds the finished parts by digest and goes on. A stored part that was edited since is never reused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.registry.digest import canonical_json, digest_bytes, digest_of
+from assay.registry.errors import AssayError, IntegrityError
+from assay.registry.store.artifacts import add_version, find_version, tags_of, version_number
+from assay.registry.store.connection import Connection, absent
+from assay.registry.store.contents import BundleFiles, StoredBundle, prompt_digest, retrieval_digest
+from assay.registry.store.estimators import dump_estimator
+from assay.registry.store.read import BUNDLE_FILE, MODEL_FILE, read_model, read_retrieval, read_stored_bundle
+from assay.registry.store.refs import DIGEST_TAG, SOURCE_TAG, model_name, prompt_name, retrieval_name
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, ModelConfig
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = ["Registrar"]
+
+Trainer = Callable[[ModelConfig, str], object]
+
+
+class Registrar:
+    """Registers one bundle. `created` collects the names of what had to be made."""
+
+    def __init__(self, connection: Connection, files: BundleFiles, scratch: Path) -> None:
+        self._connection = connection
+        self._files = files
+        self._scratch = scratch
+        self._agent = files.source.agent
+        self.created: list[str] = []
+
+    def run(self, train: Trainer) -> tuple[int, StoredBundle]:
+        """The version of the bundle and what it pins.
+
+        Raises:
+            AssayError: the prompt is too long for MLflow, or the trained model cannot be stored.
+        """
+        prompt = self._prompt()
+        retrieval = self._retrieval()
+        model = self._model(train)
+        manifest = self._manifest(model.digest)
+        stored = StoredBundle(
+            name=self._agent,
+            digest=digest_of(manifest),
+            manifest=manifest,
+            prompt=prompt,
+            retrieval=retrieval,
+            model=model,
+        )
+        return self._bundle(stored), stored
+
+    def _prompt(self) -> ArtifactVersion:
+        name, digest = prompt_name(self._agent), prompt_digest(self._files.prompt)
+        client = self._connection.client
+        with absent():
+            token: str | None = None
+            while True:
+                page = client.search_prompt_versions(name, max_results=100, page_token=token)
+                for found in page:
+                    if isinstance(found.template, str) and prompt_digest(found.template) == digest:
+                        return ArtifactVersion(name=name, version=int(found.version), digest=digest)
+                token = page.token
+                if not token:
+                    break
+        made = client.register_prompt(name, self._files.prompt, tags={DIGEST_TAG: digest})
+        kept = client.get_prompt_version(name, made.version)
+        if kept is None or prompt_digest(str(kept.template)) != digest:
+            raise AssayError(f"MLflow did not keep the prompt as it is (it may be too long): {name} v{made.version}")
+        self.created.append("prompt")
+        return ArtifactVersion(name=name, version=int(made.version), digest=digest)
+
+    def _retrieval(self) -> ArtifactVersion:
+        wanted = self._files.retrieval
+        name = retrieval_name(self._agent)
+        digest = retrieval_digest(wanted.config, wanted.knowledge_digest)
+        found = self._find(name, DIGEST_TAG, digest, lambda v, into: read_retrieval(self._connection, v, digest, into))
+        if found is None:
+            found = self._add(
+                "retrieval",
+                name,
+                {DIGEST_TAG: digest},
+                lambda folder, model_id: self._write_retrieval(folder, model_id),
+            )
+        return ArtifactVersion(name=name, version=version_number(found), digest=digest)
+
+    def _model(self, train: Trainer) -> ArtifactVersion:
+        source = self._files.model_source_digest
+        name = model_name(self._agent, self._files.model.kind)
+
+        def check(version: ModelVersion, into: Path) -> None:
+            read_model(self._connection, version, tags_of(version).get(DIGEST_TAG, ""), into)
+
+        found = self._find(name, SOURCE_TAG, source, check)
+        if found is not None:
+            return ArtifactVersion(name=name, version=version_number(found), digest=tags_of(found)[DIGEST_TAG])
+        # Trained before anything is made in MLflow, so that a training that fails leaves nothing there.
+        estimator = train(self._files.model, self._files.utterances)
+        data = dump_estimator(estimator)
+        tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
+        made = self._add("model", name, tags, lambda folder, model_id: _write_model(estimator, data, folder, model_id))
+        return ArtifactVersion(name=name, version=version_number(made), digest=tags[DIGEST_TAG])
+
+    def _bundle(self, stored: StoredBundle) -> int:
+        def check(version: ModelVersion, into: Path) -> None:
+            if read_stored_bundle(self._connection, version, into) != stored:
+                raise IntegrityError("the same content with other parts")
+
+        found = self._find(stored.name, DIGEST_TAG, stored.digest, check)
+        if found is not None:
+            return version_number(found)
+        tags = {DIGEST_TAG: stored.digest}
+        for kind, part in (("prompt", stored.prompt), ("retrieval", stored.retrieval), ("model", stored.model)):
+            tags[f"assay.{kind}"] = f"{part.name} v{part.version}"
+            tags[f"assay.{kind}_digest"] = part.digest
+
+        def write(folder: Path, model_id: str) -> None:
+            del model_id
+            folder.mkdir()
+            (folder / BUNDLE_FILE).write_bytes(canonical_json(stored))
+
+        return version_number(self._add("bundle", stored.name, tags, write))
+
+    def _manifest(self, model_digest: str) -> BundleManifest:
+        source, files = self._files.source, self._files
+        return BundleManifest(
+            agent=source.agent,
+            description=source.description,
+            adapter=source.adapter,
+            prompt_digest=prompt_digest(files.prompt),
+            retrieval=files.retrieval.config,
+            knowledge_digest=files.retrieval.knowledge_digest,
+            model=files.model,
+            model_source_digest=files.model_source_digest,
+            model_digest=model_digest,
+            tools=source.tools,
+            roles=source.roles,
+            autonomy=source.autonomy,
+        )
+
+    def _find(
+        self, name: str, tag: str, digest: str, check: Callable[[ModelVersion, Path], object]
+    ) -> ModelVersion | None:
+        """The newest version tagged with `digest` whose stored bytes still pass `check`."""
+
+        def intact(version: ModelVersion) -> bool:
+            try:
+                check(version, self._scratch / f"found-{version.name}-{version.version}")
+            except IntegrityError:
+                return False
+            return True
+
+        return find_version(self._connection, name, tag, digest, intact)
+
+    def _add(self, kind: str, name: str, tags: dict[str, str], write: Callable[[Path, str], None]) -> ModelVersion:
+        made = add_version(self._connection, self._agent, name, kind, tags, write, self._scratch)
+        self.created.append(kind)
+        return made
+
+    def _write_retrieval(self, folder: Path, model_id: str) -> None:
+        """Stage exactly the knowledge files that the digest covers, and save them as a pyfunc model."""
+        import mlflow.pyfunc
+        from mlflow.models import Model
+
+        staged = self._scratch / "staged"
+        (staged / "knowledge").mkdir(parents=True)
+        for name in self._files.retrieval.documents:
+            shutil.copyfile(self._files.knowledge / name, staged / "knowledge" / name)
+        (staged / "retrieval.json").write_bytes(canonical_json(self._files.retrieval))
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            python_model=str(Path(__file__).with_name("retriever_model.py")),
+            artifacts={"retrieval": str(staged / "retrieval.json"), "knowledge": str(staged / "knowledge")},
+            model_config={"date": ""},
+            pip_requirements=_requirements("mlflow", "bm25s", "numpy", "pydantic", "pyyaml"),
+            mlflow_model=Model(model_id=model_id),
+        )
+
+
+def _write_model(estimator: object, data: bytes, folder: Path, model_id: str) -> None:
+    from mlflow import sklearn as flavor
+    from mlflow.models import Model
+
+    flavor.save_model(
+        estimator,
+        str(folder),
+        serialization_format=flavor.SERIALIZATION_FORMAT_PICKLE,
+        pip_requirements=_requirements("mlflow", "scikit-learn", "numpy", "scipy"),
+        mlflow_model=Model(model_id=model_id),
+    )
+    # The very bytes that the digest is of: pickling twice need not give the same.
+    (folder / MODEL_FILE).write_bytes(data)
+
+
+def _requirements(*packages: str) -> list[str]:
+    """Pinned as installed here; MLflow would otherwise load the model again to find out, which takes seconds."""
+    return [f"{package}=={installed(package)}" for package in packages]
