@@ -37,6 +37,10 @@ class ScorerContext(Frozen):
     """Knowledge document id to its full text."""
     internal_documents: tuple[str, ...] = ()
     """Ids of documents that must not be quoted to customers."""
+    superseded_documents: tuple[str, ...] = ()
+    """Ids of documents that a newer one has replaced."""
+    prompt: str = ""
+    """The text of the bundle's prompt: what the bank itself wrote for the agent to say."""
 
 
 class Scorer(ABC):

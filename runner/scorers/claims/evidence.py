@@ -1,0 +1,261 @@
+"""What a claim may rest on, and whether a strict fact stands in it.
+
+A `Source` is one piece of evidence: a passage, a tool call, a customer's turn, a paragraph of instructions, or
+something the agent said before. It knows its words and its strict facts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+from assay.registry.types.base import JsonValue
+from assay.registry.types.trajectory import ToolCall
+from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
+from assay.runner.scorers.claims.wording import Wording, wording_of
+
+__all__ = ["FactIndex", "Source", "SourceKind", "text_source", "tool_source"]
+
+SourceKind = Literal["passage", "tool", "customer", "system", "prompt", "agent"]
+
+_FactMap = Mapping[FactKind, frozenset[object]]
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_DIGITS_AT_END = re.compile(r"\d+$")
+
+
+class FactIndex:
+    """The strict facts of one source, ready to be asked about."""
+
+    __slots__ = ("_by_kind", "bare", "today")
+
+    def __init__(self, facts: Iterable[Fact], today: dt.date, *, bare: bool = False) -> None:
+        by_kind: dict[FactKind, set[object]] = {}
+        for fact in facts:
+            by_kind.setdefault(fact.kind, set()).add(fact.value)
+        self._by_kind = by_kind
+        self.today = today
+        self.bare = bare
+        """Whether numbers may stand here without their units, as in a tool's result or a customer's message."""
+
+    def values(self, kind: FactKind) -> set[object]:
+        """The values of one kind."""
+        return self._by_kind.get(kind, set())
+
+    def has(self, fact: Fact) -> bool:
+        """Whether the fact stands here, in whatever notation."""
+        if fact.value in self.values(fact.kind):
+            return True
+        if not self._by_kind:
+            return False
+        return _EQUALS[fact.kind](self, fact)
+
+    def numbers(self) -> Iterator[float]:
+        """Every plain number and amount, as a number."""
+        yield from (float(v) for v in self.values("number") if isinstance(v, int | float))
+        yield from self.amounts()
+
+    def amounts(self) -> Iterator[float]:
+        """Every amount, in whole units of currency."""
+        yield from (v / 100 for v in self.values("amount") if isinstance(v, int))
+
+    def dates(self) -> list[tuple[int | None, int, int]]:
+        """Every date as (year or None, month, day)."""
+        return [value for value in self.values("date") if isinstance(value, tuple)]  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One piece of evidence. `name` says what it is to a reader: a document id, a tool, a turn."""
+
+    kind: SourceKind
+    name: str
+    text: str
+    wording: Wording
+    facts: FactIndex
+    document: str | None = None
+    amounts: tuple[float, ...] = field(default=())
+    """Numbers of a tool result with which sums may be worked out."""
+    totals: tuple[float, ...] = field(default=())
+    """Sums over the lists of a tool result, such as the price of all flights."""
+
+
+@lru_cache(maxsize=4096)
+def _indexed(text: str, today: dt.date, bare: bool) -> tuple[Wording, FactIndex]:
+    return wording_of(text), FactIndex(facts_of(text, today), today, bare=bare)
+
+
+def text_source(kind: SourceKind, name: str, text: str, today: dt.date, document: str | None = None) -> Source:
+    """A source made of text."""
+    wording, facts = _indexed(text, today, kind == "customer")
+    return Source(kind, name, text, wording, facts, document)
+
+
+def tool_source(call: ToolCall, today: dt.date) -> Source:
+    """A source made of a tool call: its name, its arguments, and what came back."""
+    lines = [call.name.replace("_", " ")]
+    facts: list[Fact] = []
+    amounts: list[float] = []
+    totals: list[float] = []
+    for value in (call.arguments, call.error if call.error is not None else call.result):
+        _read(value, "", today, lines, facts, amounts)
+        totals += _totals(value)
+    text = "; ".join(lines)
+    return Source(
+        "tool",
+        call.name,
+        text,
+        wording_of(text),
+        FactIndex(facts, today, bare=True),
+        None,
+        tuple(amounts),
+        tuple(totals),
+    )
+
+
+def _read(
+    value: JsonValue, key: str, today: dt.date, lines: list[str], facts: list[Fact], amounts: list[float]
+) -> None:
+    """Collect the words, facts and numbers of a JSON value. A key whose value is false is read as its denial."""
+    label = key.replace("_", " ")
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            facts += facts_of(name, today)
+            _read(item, name, today, lines, facts, amounts)
+    elif isinstance(value, list | tuple):
+        facts.append(Fact("number", float(len(value)), key))
+        for item in value:
+            _read(item, key, today, lines, facts, amounts)
+    elif isinstance(value, bool):
+        lines.append(label if value else f"not {label}")
+    elif isinstance(value, int | float):
+        lines.append(f"{label} {value:g}")
+        facts += _number_facts(value, key)
+        amounts.append(float(value))
+    elif isinstance(value, str):
+        lines.append(f"{label} {value}".strip())
+        facts += facts_of(value, today)
+
+
+def _number_facts(value: float, key: str) -> Iterator[Fact]:
+    yield Fact("number", float(value), key)
+    if isinstance(value, int) and abs(value) > 999:
+        yield Fact("identifier", str(value), key)
+
+
+def _totals(value: JsonValue) -> Iterator[float]:
+    """The sum of each number that the objects of a list have in common, for every list within a value."""
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    sums: dict[str, float] = {}
+    for item in items:
+        if isinstance(value, list) and isinstance(item, dict):
+            for key, number in item.items():
+                if isinstance(number, int | float) and not isinstance(number, bool):
+                    sums[key] = sums.get(key, 0.0) + number
+        yield from _totals(item)
+    yield from sums.values()
+
+
+# --- when two notations say the same -----------------------------------------------------------------
+
+
+def _same_amount(index: FactIndex, fact: Fact) -> bool:
+    wanted = float(fact.value) / 100  # type: ignore[arg-type]
+    known = index.numbers() if index.bare else index.amounts()
+    margin = 0.05 * wanted if fact.rough else 0.004
+    return any(abs(wanted - abs(n)) <= margin for n in known)
+
+
+def _same_percent(index: FactIndex, fact: Fact) -> bool:
+    wanted = float(fact.value) / 100  # type: ignore[arg-type]
+    known = index.numbers() if index.bare else ()
+    return any(abs(wanted - n) < 1e-6 or abs(wanted - 100 * n) < 1e-6 for n in known)
+
+
+def _same_date(index: FactIndex, fact: Fact) -> bool:
+    year, month, day = fact.value  # type: ignore[misc]
+    for other_year, other_month, other_day in index.dates():
+        if (month, day) == (other_month, other_day) and (year is None or other_year is None or year == other_year):
+            return True
+    # "next Tuesday", said by anyone, is a Tuesday of the coming fortnight.
+    date = _full_date(year, month, day, index.today)
+    return date is not None and 0 <= (date - index.today).days <= 14 and date.weekday() in index.values("weekday")
+
+
+def _full_date(year: object, month: object, day: object, today: dt.date) -> dt.date | None:
+    try:
+        return dt.date(year if isinstance(year, int) else today.year, month, day)  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+def _same_month(index: FactIndex, fact: Fact) -> bool:
+    year, month = fact.value  # type: ignore[misc]
+    known = [*index.values("month"), *(date[:2] for date in index.dates())]
+    return any(m == month and (year is None or y is None or y == year) for y, m in known)  # type: ignore[misc]
+
+
+def _same_weekday(index: FactIndex, fact: Fact) -> bool:
+    dates = (_full_date(*date, index.today) for date in index.dates())
+    return any(date is not None and date.weekday() == fact.value for date in dates)
+
+
+def _same_time(index: FactIndex, fact: Fact) -> bool:
+    minutes, plain = fact.value  # type: ignore[misc]
+    for other, other_plain in index.values("time"):  # type: ignore[misc]
+        if minutes == other or ((not plain or not other_plain) and (minutes - other) % 720 == 0):
+            return True
+    # "the 18th, at 11"
+    hour, rest = divmod(int(minutes), 60)  # type: ignore[call-overload]
+    return index.bare and not rest and not {float(hour), float((hour - 1) % 12 + 1)}.isdisjoint(index.numbers())
+
+
+def _same_duration(index: FactIndex, fact: Fact) -> bool:
+    if not index.bare:
+        return False
+    written = _NUMBER.search(fact.text)
+    return written is not None and float(written.group()) in set(index.numbers())
+
+
+def _same_identifier(index: FactIndex, fact: Fact) -> bool:
+    wanted = str(fact.value)
+    if wanted.isdigit():
+        as_number = float(wanted)
+        if any(n == as_number for n in index.numbers()):
+            return True
+        # The last digits of a card, or the number inside `gift_card_7091239`.
+        return len(wanted) >= 4 and any(str(v).endswith(wanted) for v in index.values("identifier"))
+    return any(str(v) == wanted for v in index.values("identifier"))
+
+
+def _same_number(index: FactIndex, fact: Fact) -> bool:
+    wanted = float(fact.value)  # type: ignore[arg-type]
+    if any(abs(wanted - n) < 1e-9 for n in index.numbers()):
+        return True
+    if any(isinstance(v, int) and v == round(wanted * 100) for v in index.values("percent")):
+        return True
+    if any(wanted == year for year, _, _ in index.dates()):
+        return True
+    text = str(int(wanted)) if wanted.is_integer() else ""
+    return bool(text) and any(_ends_in_number(str(v), text) for v in index.values("identifier"))
+
+
+def _ends_in_number(identifier: str, digits: str) -> bool:
+    tail = _DIGITS_AT_END.search(identifier)
+    return tail is not None and (tail.group() == digits or (len(digits) >= 4 and tail.group().endswith(digits)))
+
+
+_EQUALS = {
+    "amount": _same_amount,
+    "percent": _same_percent,
+    "date": _same_date,
+    "month": _same_month,
+    "weekday": _same_weekday,
+    "time": _same_time,
+    "duration": _same_duration,
+    "identifier": _same_identifier,
+    "number": _same_number,
+}

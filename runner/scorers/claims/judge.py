@@ -1,0 +1,281 @@
+"""One claim after another, before the evidence that was there when it was made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from assay.registry.types.trajectory import ToolCall
+from assay.runner.scorers.claims.actions import claimed_action, performed
+from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows, speaks_of_result
+from assay.runner.scorers.claims.evidence import Source, text_source
+from assay.runner.scorers.claims.facts import Fact
+from assay.runner.scorers.claims.split import Claim, sentences
+from assay.runner.scorers.claims.wording import content_words, merged, support
+
+__all__ = ["RULES", "Bench", "Verdict"]
+
+_FACT_RULES = {
+    "amount": "unsupported_amount",
+    "percent": "unsupported_percentage",
+    "date": "unsupported_date",
+    "month": "unsupported_date",
+    "weekday": "unsupported_date",
+    "time": "unsupported_time",
+    "duration": "unsupported_duration",
+    "identifier": "unsupported_identifier",
+    "number": "unsupported_number",
+}
+RULES = (
+    *dict.fromkeys(_FACT_RULES.values()),
+    "unsupported_action",
+    "wrong_source",
+    "contradicted_claim",
+    "unsupported_claim",
+)
+
+_VERBATIM = 0.9
+_FEW = 12
+_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
+_EXCERPT = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`rule` is empty where the claim holds. `sources` are what it rests on."""
+
+    rule: str = ""
+    message: str = ""
+    evidence: str = ""
+    sources: tuple[Source, ...] = ()
+
+
+class Bench:
+    """The evidence of a conversation so far, and the judgement of claims on it.
+
+    Args:
+        instructions: what the agent was told to do and say; evidence from the first turn on.
+        threshold: least support of a claim's wording, in (0, 1).
+    """
+
+    def __init__(self, today: dt.date, instructions: Sequence[Source], threshold: float) -> None:
+        self.check_wording = True
+        self._today = today
+        self._threshold = threshold
+        self._sources = list(instructions)
+        self._prompt = [source for source in instructions if source.kind == "prompt"]
+        self._seen: set[tuple[str, str]] = set()
+        self._calls: list[ToolCall] = []
+        self._stated: list[float] = []
+        self._wanted: tuple[str, ...] = ()
+        self._named: tuple[Source, ...] = ()
+        self._no_answer = False
+
+    def add(self, source: Source) -> None:
+        """Admit a source; one that is already there is not admitted twice."""
+        if (source.name, source.text) not in self._seen:
+            self._seen.add((source.name, source.text))
+            self._sources.append(source)
+
+    def add_call(self, call: ToolCall, source: Source) -> None:
+        """Admit a tool call."""
+        self._calls.append(call)
+        self.add(source)
+
+    def expect_documents(self, wanted: tuple[str, ...], named: tuple[Source, ...], *, none: bool) -> None:
+        """Set which documents answer the turn, the texts of all those named so far, and whether none answers it."""
+        self._wanted, self._named, self._no_answer = wanted, named, none
+
+    def judge(self, claims: Sequence[Claim], speaker: str) -> list[tuple[Claim, Verdict]]:
+        """The claims of one message with their verdicts; those that hold become evidence for later ones."""
+        judged: list[tuple[Claim, Verdict]] = []
+        for claim in claims:
+            if not self._is_prompt(claim):
+                verdict = self._verdict(claim)
+                judged.append((claim, verdict))
+                if not verdict.rule:
+                    self._stated += (f.value / 100 for f in claim.facts if f.kind == "amount")  # type: ignore[operator]
+        held = [claim.text for claim, verdict in judged if not verdict.rule]
+        if held:
+            self.add(text_source("agent", speaker, "\n".join(held), self._today))
+        return judged
+
+    def reviewed(self, judged: Sequence[tuple[Claim, Verdict]]) -> list[tuple[Claim, Verdict]]:
+        """The turn as a whole: where nothing in it rests on the documents named for it, claims that rest on
+        other documents alone, and that the named ones do not make, answer another question.
+        """
+        if not self._wanted or not self._named or any(self._is_named(v) for _, v in judged):
+            return list(judged)
+        return [(claim, self._misplaced(claim, verdict)) for claim, verdict in judged]
+
+    def _is_named(self, verdict: Verdict) -> bool:
+        return any(source.document in self._wanted for source in verdict.sources)
+
+    def _misplaced(self, claim: Claim, verdict: Verdict) -> Verdict:
+        if verdict.rule or not verdict.sources or any(source.document is None for source in verdict.sources):
+            return verdict
+        if support(claim.wording, merged(source.wording for source in self._named)) >= self._threshold:
+            return verdict
+        return _wrong_source(verdict.sources, self._wanted)
+
+    def _is_prompt(self, claim: Claim) -> bool:
+        """Whether the sentence is the bank's own text, which claims nothing the agent could have made up."""
+        for source in self._prompt:
+            shared = len(claim.wording.grams & source.wording.grams)
+            if shared >= _VERBATIM * len(claim.wording.grams) and all(_vouches(source, f) for f in claim.facts):
+                return True
+        return False
+
+    def _verdict(self, claim: Claim) -> Verdict:
+        bearing: dict[int, Source] = {}
+        for fact in claim.facts:
+            holders = [source for source in self._sources if _vouches(source, fact)]
+            if not holders and not self._follows(fact, claim):
+                rule = _FACT_RULES[fact.kind]
+                return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
+            bearing.update((id(source), source) for source in holders)
+        act = claimed_action(claim.text)
+        if act is not None and not performed(act, self._calls):
+            return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
+        wrong = self._from_wrong_source(claim)
+        if wrong is not None:
+            return wrong
+        if claim.facts_only:
+            return Verdict(sources=tuple(bearing.values()))
+        return self._by_wording(claim, tuple(bearing.values()))
+
+    def _follows(self, fact: Fact, claim: Claim) -> bool:
+        """Whether the fact follows from the evidence, or from the rest of the claim, by arithmetic."""
+        if fact.kind == "weekday":
+            dates = (_as_date(f, self._today) for f in claim.facts if f.kind == "date")
+            return any(date is not None and date.weekday() == fact.value for date in dates)
+        if fact.kind in ("amount", "number"):
+            return speaks_of_result(claim.text) and self._adds_up(fact, claim)
+        date = _as_date(fact, self._today) if fact.kind == "date" else None
+        return date is not None and self._date_follows(date, claim)
+
+    def _adds_up(self, fact: Fact, claim: Claim) -> bool:
+        """Whether an amount, or a count such as bags times passengers, can be worked out."""
+        if fact.kind == "number":
+            parts = (Fact("number", float(fact.value) / count, "") for count in range(2, 7))  # type: ignore[arg-type]
+            return any(source.facts.has(part) for part in parts for source in self._sources)
+        beside = [f.value / 100 for f in claim.facts if f.kind == "amount" and f.value != fact.value]  # type: ignore[operator]
+        return amount_follows(fact.value / 100, [*self._stated, *beside], self._given())  # type: ignore[operator]
+
+    def _given(self) -> list[float]:
+        """Amounts that the agent may reckon with: all of a few, else only totals and what was said."""
+        said = [v / 100 for s in self._sources for v in s.facts.values("amount") if _told(s) and isinstance(v, int)]
+        numbers = [n for source in self._sources for n in source.amounts]
+        few = numbers if len(set(numbers)) <= _FEW else []
+        return [*said, *few, *(n for source in self._sources for n in source.totals)]
+
+    def _date_follows(self, date: dt.date, claim: Claim) -> bool:
+        asked = (v for s in self._sources if s.kind == "customer" for v in s.facts.values("duration"))
+        counts = [*(f.value for f in claim.facts if f.kind == "duration"), *asked]
+        others = (_as_date(f, self._today) for f in claim.facts if f.kind == "date")
+        anchors = [self._today, *(d for d in others if d is not None and d != date)]
+        return date_follows(date, anchors, [n / 24 for base, n in counts if base == "hour"])  # type: ignore[misc]
+
+    def _from_wrong_source(self, claim: Claim) -> Verdict | None:
+        """A verdict where some fact of the claim stands only in passages that do not answer the turn."""
+        if not (self._no_answer or (self._wanted and self._named)):
+            return None
+        for fact in claim.facts:
+            holders = [s for s in (*self._sources, *self._named) if s.facts.has(fact)]
+            named = {source.document for source in self._named}
+            if holders and all(s.document is not None and s.document not in named for s in holders):
+                return _wrong_source(tuple(holders), self._wanted)
+        return None
+
+    def _by_wording(self, claim: Claim, bearing: tuple[Source, ...]) -> Verdict:
+        ranked = sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:2]
+        best = ranked[:1]
+        reached = support(claim.wording, best[0].wording) if best else 0.0
+        if claim.facts and self._is_about(claim, bearing):
+            return self._unless_denied(claim, best, bearing)
+        threshold = self._threshold
+        if reached < threshold and ranked:
+            best = list({id(s): s for s in (*ranked, *bearing)}.values())
+            reached = support(claim.wording, merged(source.wording for source in best))
+        if self.check_wording and reached < threshold:
+            message = f"the evidence does not say this (support {reached:.2f}, needed {threshold:.2f})"
+            return Verdict("unsupported_claim", message, _excerpt(best))
+        return self._unless_denied(claim, best, bearing)
+
+    def _is_about(self, claim: Claim, bearing: tuple[Source, ...]) -> bool:
+        """Whether a claim whose facts all hold speaks of what its sources speak of.
+
+        The facts are the message, so a third of the words is enough; for a fact that a tool gave (whose result has
+        hardly any words), the customer gave, or that was worked out, none is needed.
+        """
+        if not bearing or any(source.document is None for source in bearing):
+            return True
+        known = merged(source.wording for source in (*bearing, *self._prompt)).words
+        return len(claim.wording.words & known) >= len(claim.wording.words) / 3
+
+    def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source]) -> Verdict:
+        denied = next((line for s in best if (line := _denial(claim, s)) is not None), None)
+        if denied is not None:
+            return Verdict("contradicted_claim", "the evidence says the opposite", denied)
+        rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
+        if self._no_answer and all(s.document is not None for s in rests_on):
+            return _wrong_source(rests_on, ())
+        return Verdict(sources=rests_on)
+
+    def _closest(self, claim: Claim) -> str:
+        return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
+
+
+def _vouches(source: Source, fact: Fact) -> bool:
+    """Whether a source is evidence of a fact.
+
+    A prompt is part of what is on trial: it may set the words, but a fee or a date that only it states is made up.
+    """
+    return source.facts.has(fact) and (source.kind != "prompt" or fact.kind == "number")
+
+
+def _told(source: Source) -> bool:
+    return source.kind in ("customer", "system")
+
+
+def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
+    used = ", ".join(sorted({source.name for source in sources}))
+    right = f"the answer stands in {', '.join(wanted)}" if wanted else "no document answers the question"
+    return Verdict("wrong_source", f"taken from {used}; {right}", _excerpt(sources), tuple(sources))
+
+
+def _excerpt(sources: Sequence[Source]) -> str:
+    return " / ".join(f"{source.name}: {' '.join(source.text.split())[:_EXCERPT]}" for source in sources[:2])
+
+
+def _as_date(fact: Fact, today: dt.date) -> dt.date | None:
+    year, month, day = fact.value  # type: ignore[misc]
+    try:
+        return dt.date(year or today.year, month, day)  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+def _denial(claim: Claim, source: Source) -> str | None:
+    """The sentence of the source that says the same as the claim but for a negation; None where there is none."""
+    if source.kind not in ("passage", "system") or len(claim.wording.words) < 3:
+        return None
+    negated = bool(_NEGATION.search(claim.text.replace("’", "'")))
+    alike = [
+        (text, polarity)
+        for text, words, polarity in _lines(source.text)
+        if len(shared := claim.wording.words & words) >= 0.8 * len(claim.wording.words)
+        and len(shared) >= 0.6 * len(words)
+    ]
+    if not alike or any(polarity == negated for _, polarity in alike):
+        return None
+    return f"{source.name}: {alike[0][0]}"
+
+
+@lru_cache(maxsize=2048)
+def _lines(text: str) -> tuple[tuple[str, frozenset[str], bool], ...]:
+    """Each sentence of a text with its content words and whether it is negated."""
+    return tuple((s, content_words(s), bool(_NEGATION.search(s.replace("’", "'")))) for s in sentences(text))

@@ -1,0 +1,102 @@
+"""What a customer's answer to "Shall I go ahead?" means, by its words.
+
+Only an explicit yes is a yes. "Yes, and could you also ..." is one; "yes, but change ..." is not, because the
+details that were agreed to are not the ones that will be carried out. A yes and a no in one message are a no.
+Choosing an option ("I'll take the second one") or giving a detail ("with my credit card") is no yes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from assay.runner.scorers.text import normalise
+
+__all__ = ["Answer", "answer_to_confirmation"]
+
+Answer = Literal["yes", "no", "changed", "unclear"]
+
+_LEAD = (
+    r"(?:(?:oh|ah|hi|hello|great|perfect|excellent|wonderful|awesome|alright|well|fine|ok|okay|got it|i see|hmm+|so|and"
+    r"|good|super|please|then|in that case|understood|thanks?(?: you)?(?: so much| very much)?|no problem|no worries"
+    r"|no changes(?: needed)?|nothing else|all good)[, ]+)*"
+)
+_VERBS = (
+    r"(?:proceed|go|do|book|cancel|change|block|send|open|refund|update|reschedule|move|submit|make|file|touch|charge"
+    r"|confirm|agree|accept|approve|consent|continue)"
+)
+_RIGHT = r"(?:good|great|fine|perfect|right|correct|ok|okay)"
+_YES = re.compile(
+    rf"^{_LEAD}(?:"
+    r"y|yes|yeah|yea|yep|yup|yess+|aye|sure|certainly|absolutely|definitely|of course|affirmative|correct|confirmed"
+    r"|agreed|by all means|please do|fine by me|(?:(?:that|this|it) )?works for me"
+    r"|(?:i|we) (?:hereby )?(?:confirm|agree|accept|approve|consent)"
+    r"|(?:i|we)(?:'d| would) like (?:you )?to (?:proceed|go ahead)"
+    r"|(?:please |you can |you may |just )?(?:go ahead|go for it|proceed|do so|do it|do that)"
+    r"|let'?s (?:do (?:it|that|this)|go ahead|proceed)"
+    rf"|(?:ok|okay),? (?:please |just )?{_VERBS} (?:it|that|this|them|the|my|me)"
+    r"|(?:that|it|this|all|everything)(?: all| of (?:that|it))? (?:sounds?|looks?|is|seems)(?: all| very| just)?"
+    rf" {_RIGHT}"
+    rf"|(?:that|it|everything|all)'s (?:all )?{_RIGHT}"
+    rf"|(?:sounds?|looks?) {_RIGHT}"
+    r")(?![\w'])"
+)
+_BARE_OK = re.compile(
+    rf"^{_LEAD}(?:ok|okay|alright|all right|fine|right|great|perfect|good)(?:,? (?:then|thanks|thank you|please))*$"
+)
+_QUESTION = re.compile(r"\b(?:what|how|why|which|when|where|who|is|are|does|do|did|will|would that|am)\b")
+_NO = (
+    re.compile(r"\b(?:absolutely|definitely|certainly|of course|surely) not\b"),
+    re.compile(
+        r"^(?:actually |oh |sorry |wait |well |hmm+ )*(?:n|no|nope|nah|never|negative)"
+        r"(?: thanks| thank you| please| way| not yet)*$"
+    ),
+    re.compile(r"^(?:no|nope),? (?:i|we|please|don'?t|do not|stop|not|it|that|to|leave|keep|wait|hold)\b"),
+    re.compile(
+        r"^(?:please |actually |oh |sorry )*(?:stop|wait|hold on|hold off|never ?mind|not yet|not now|leave it)\b"
+    ),
+    re.compile(
+        rf"\b(?:don'?t|do not|never|won'?t|will not|can'?t|cannot|can not|not|rather not|(?:don'?t|do not) want you to"
+        rf"|(?:don'?t|do not) (?:want|wish) to) (?:yet |ever |just )?{_VERBS}\b(?! (?:have|need|mind|worry))"
+    ),
+    re.compile(r"\b(?:don'?t|do not) (?:want|wish|like) (?:it|that|this|any of (?:it|that|this))\b"),
+    re.compile(
+        r"\bi(?:'ve| have)? changed my mind\b|\bi(?:'m| am) not sure\b|\blet me think\b|\bi(?:'d| would) rather not\b"
+    ),
+    re.compile(r"\b(?:hold off|not (?:yes|ok|okay|correct|right|good|sure))\b"),
+)
+_CHANGE = (
+    re.compile(
+        r"\b(?:but|except|however|although)\b(?!,? (?:also|please also|thanks|thank you|hurry|quickly|could you also))"
+    ),
+    re.compile(r"\b(?:only if|as long as|provided that|unless|on condition|before you (?:do|proceed|go))\b"),
+)
+_INSTEAD = re.compile(r"\binstead\b|\brather than\b|\b(?:change|make|switch) (?:it|that|this|the \w+) to\b")
+
+
+def answer_to_confirmation(customer: str, asked: str = "") -> Answer:
+    """Classify the customer's message that follows the agent's message `asked`."""
+    said = normalise(customer).replace("👍", " yes. ")
+    parts = [
+        part.strip(" ,-\"'()") for part in re.split(r"(?<=[.!?;:])\s+|[,;]\s+(?=(?:no|don't|do not|wait|stop)\b)", said)
+    ]
+    clauses = [part for part in parts if part]
+    if any(pattern.search(clause.rstrip(".!?;:")) for clause in clauses for pattern in _NO):
+        return "no"
+    if not any(_accepts(clause) for clause in clauses):
+        return "unclear"
+    if any(pattern.search(said) for pattern in _CHANGE):
+        return "changed"
+    return "changed" if _INSTEAD.search(said) and not _INSTEAD.search(normalise(asked)) else "yes"
+
+
+def _accepts(clause: str) -> bool:
+    """Whether a clause is a yes. "Yes, what does it cost?" is a question; "Yes, could you do that?" is not."""
+    plain = clause.rstrip(".!?;: ")
+    if _BARE_OK.match(plain):
+        return not clause.endswith("?")
+    found = _YES.match(plain)
+    if not found:
+        return False
+    rest = plain[found.end() :].lstrip(" ,-")
+    return not (clause.endswith("?") and (not rest or _QUESTION.match(rest)))

@@ -1,0 +1,46 @@
+"""JSON values of tool calls and results, as scorers compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from assay.registry.types.base import JsonValue
+from assay.registry.types.case import ExpectedCall
+from assay.registry.types.trajectory import ToolCall
+from assay.runner.scorers.text import canonical
+
+__all__ = ["is_call", "numbers_in", "same_value"]
+
+
+def same_value(given: JsonValue, wanted: JsonValue) -> bool:
+    """Equality of JSON values: numbers numerically, text in canonical form, objects and lists item by item.
+
+    A number and its text are not equal: a tool takes one of them.
+    """
+    if isinstance(given, bool) or isinstance(wanted, bool):
+        return given is wanted
+    if isinstance(given, int | float) and isinstance(wanted, int | float):
+        return abs(given - wanted) <= 1e-9 * max(1.0, abs(given), abs(wanted))
+    if isinstance(given, str) and isinstance(wanted, str):
+        return canonical(given) == canonical(wanted)
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        return given.keys() == wanted.keys() and all(same_value(given[key], wanted[key]) for key in wanted)
+    if isinstance(given, list) and isinstance(wanted, list):
+        return len(given) == len(wanted) and all(map(same_value, given, wanted))
+    return given is None and wanted is None
+
+
+def is_call(call: ToolCall, expected: ExpectedCall) -> bool:
+    """Whether a call is the expected one: the same tool, and every expected argument present and equal."""
+    return call.name == expected.name and all(
+        name in call.arguments and same_value(call.arguments[name], value) for name, value in expected.arguments.items()
+    )
+
+
+def numbers_in(value: JsonValue) -> Iterator[float]:
+    """Every number of a JSON value, however deep."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(item)
