@@ -1,0 +1,84 @@
+"""What the terminal shows: colours and bars for people, plain lines in CI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Advance", "console", "progress", "say", "table"]
+
+_STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
+
+
+class Advance(Protocol):
+    """Moves a progress display on by one and sets its note."""
+
+    def __call__(self, note: str = "") -> None: ...
+
+
+def console() -> Console:
+    """A console on standard output. Without a terminal it is plain text, as wide as it needs to be."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "110"))
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def say(text: str = "") -> None:
+    """Print a line as it is: no markup, no wrapping."""
+    print(text, flush=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table; cells that are a verdict get its colour."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        drawn.add_row(*(Text(cell, style=_STYLES.get(cell.split(" ")[0], "")) for cell in row))
+    console().print(drawn)
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Advance]:
+    """Show how far something is: a bar on a terminal, a line at every tenth elsewhere."""
+    if sys.stderr.isatty():
+        with _bar(label, total) as advance:
+            yield advance
+    else:
+        yield _lines(label, total)
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, note="")
+
+        def advance(note: str = "") -> None:
+            bar.update(task, advance=1, note=note)
+
+        yield advance
+
+
+def _lines(label: str, total: int) -> Advance:
+    done = 0
+
+    def advance(note: str = "") -> None:
+        nonlocal done
+        done += 1
+        if done == total or done * 4 // total > (done - 1) * 4 // total:
+            print(f"{label}: {done} of {total}{f' ({note})' if note else ''}", file=sys.stderr, flush=True)
+
+    return advance

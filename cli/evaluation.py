@@ -1,0 +1,137 @@
+"""`assay eval`, `assay score` and `assay runs`: evidence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.console import say, table
+from assay.cli.pipeline import Session
+from assay.registry.workspace import find_workspace
+
+if TYPE_CHECKING:
+    from assay.registry.types.decision import Estimate
+    from assay.registry.types.run import EvalRun
+
+__all__ = ["evaluate", "runs_group", "score", "show_run"]
+
+runs_group = typer.Typer(help="Look at stored evaluation runs.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def evaluate(
+    ref: Annotated[str, typer.Argument(help="A bundle (harborline@candidate, harborline/3) or recorded:DATASET.")],
+    suite: Annotated[
+        str, typer.Option("--suite", help="Suite by name or path. Default: the agent's in assay.yaml.")
+    ] = "",
+    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")] = 16,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every trial anew, also those in the journal.")] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Run only the first so many trials. A gate reads the rest as not measured."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Replay golden conversations through a bundle's agent, score them, and store the run in MLflow.
+
+    Interrupted, even by kill -9, the same command goes on where it stopped: only missing trajectories run.
+
+    Example: assay eval harborline@candidate --suite contact-center
+    """
+    session = Session(find_workspace())
+    run = session.evaluate(
+        ref, suite or _default_suite(session, ref), concurrency=concurrency, fresh=fresh, limit=limit
+    )
+    show_run(run, as_json=as_json)
+
+
+def score(
+    run: Annotated[str, typer.Argument(help="A stored run: id or its first 6+ characters, `latest`, or a bundle.")],
+    suite: Annotated[str, typer.Option("--suite", help="Suite by name or path.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Score a stored run's trajectories again, with a suite as it is now. No agent is run.
+
+    Example: assay score latest --suite contact-center
+    """
+    show_run(Session(find_workspace()).rescore(run, suite), as_json=as_json)
+
+
+@runs_group.command("list")
+def list_runs(
+    agent: Annotated[str | None, typer.Argument(help="Only this agent's runs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """List finished runs, newest first."""
+    session = Session(find_workspace())
+    names = [agent] if agent else session.store.agents_with_runs()
+    found = sorted(
+        (r for name in names for r in session.store.find_runs(name)), key=lambda r: r.created_at, reverse=True
+    )
+    if as_json:
+        say(json.dumps([asdict(run) for run in found], indent=2))
+    elif not found:
+        say("No run is stored yet. `assay eval BUNDLE --suite SUITE` makes one.")
+    else:
+        table(["run", "bundle", "suite", "made"], [[r.run_id, r.bundle_label, r.suite, r.created_at] for r in found])
+
+
+@runs_group.command("show")
+def show(
+    run: Annotated[str, typer.Argument(help="A stored run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Show a run's metrics with their intervals."""
+    found, _ = Session(find_workspace()).load_run(run)
+    show_run(found, as_json=as_json)
+
+
+def show_run(run: EvalRun, *, as_json: bool = False) -> None:
+    """Print a run's metrics over all cases."""
+    from assay.gates.metrics import summarise
+
+    estimates = summarise(run)
+    if as_json:
+        body = {
+            "run_id": run.run_id,
+            "bundle": run.bundle_label,
+            "bundle_digest": run.bundle_digest,
+            "dataset_digest": run.dataset_digest,
+            "suite_digest": run.suite_digest,
+            "metrics": {name: e.model_dump(mode="json") for name, e in estimates.items()},
+        }
+        say(json.dumps(body, indent=2))
+        return
+    overall = [(name, e) for name, e in estimates.items() if not e.slice]
+    table(
+        ["metric", "value", "95 % interval", "n", "cases", "skipped", "failed", "missing"],
+        [_row(name, estimate) for name, estimate in overall],
+        title=f"{run.bundle_label} on {run.suite}",
+    )
+    incomplete = sum(u.outcome is None for u in run.planned)
+    broken = sum(u.outcome is not None and u.outcome.value != "completed" for u in run.planned)
+    if incomplete:
+        say(f"{incomplete} of {len(run.planned)} planned trials were not run: a gate will read ERROR.")
+    if broken:
+        say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
+    if run.data_checks_passed is False:
+        say("The dataset fails its own checks: a gate will read ERROR. `assay dataset check` shows why.")
+    say(f"Run {run.run_id}")
+
+
+def _row(name: str, estimate: Estimate) -> list[str]:
+    value = "not measured" if estimate.value is None else f"{estimate.value:.3f}"
+    interval = estimate.interval
+    bounds = "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    counts = (estimate.units, estimate.cases, estimate.skipped, estimate.failed, estimate.missing)
+    return [name, value, bounds, *map(str, counts)]
+
+
+def _default_suite(session: Session, ref: str) -> str:
+    from assay.registry.errors import AssayError
+
+    if ref.startswith("recorded:"):
+        raise AssayError("name the suite that judges these recordings with --suite")
+    return session.workspace.release(session.store.bundle(ref).name).suite

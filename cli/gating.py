@@ -1,0 +1,154 @@
+"""`assay gate`, `assay check` and `assay report`: judging evidence and showing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.bundles import register_bundle
+from assay.cli.console import say, table
+from assay.cli.evaluation import show_run
+from assay.cli.pipeline import Session
+from assay.registry.workspace import find_workspace
+
+if TYPE_CHECKING:
+    from assay.registry.types.decision import CheckResult, Decision
+
+__all__ = ["check", "gate", "report", "show_decision", "write_report"]
+
+_RUN = "A stored run: id or its first 6+ characters, `latest`, or a bundle such as harborline@candidate."
+
+
+def gate(
+    run: Annotated[str, typer.Argument(help=_RUN)],
+    policy: Annotated[
+        str, typer.Option("--policy", help="Gate policy by name or path. Default: the agent's in assay.yaml.")
+    ] = "",
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="`champion` (the default where there is one) or a stored run.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The decision as JSON.")] = False,
+) -> None:
+    """Judge a run by a gate policy: every check with its n and interval, and one verdict.
+
+    Exits 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 ERROR (2 is a usage error).
+
+    Example: assay gate harborline@candidate --policy production --baseline champion
+    """
+    session = Session(find_workspace())
+    name = policy or session.workspace.release(session.load_run(run)[0].agent).policy
+    decision = session.gate(run, name, baseline)
+    if as_json:
+        say(decision.model_dump_json(indent=2))
+    else:
+        show_decision(decision)
+    raise typer.Exit(decision.verdict.exit_code)
+
+
+def check(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's YAML file.", metavar="BUNDLE.yaml")],
+    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")] = 16,
+    html: Annotated[Path | None, typer.Option("--report", help="Write the HTML report here.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The decision as JSON, last on standard output.")] = False,
+) -> None:
+    """Register a bundle, evaluate it and gate it, by the suite and policy that assay.yaml names for its agent.
+
+    Exits as `assay gate` does. For CI.
+
+    Example: assay check bundles/harborline/improved.yaml --report report.html
+    """
+    session = Session(find_workspace())
+    ref = register_bundle(session, bundle)
+    release = session.workspace.release(ref.split("/")[0])
+    run = session.evaluate(ref, release.suite, concurrency=concurrency)
+    show_run(run)
+    decision = session.gate(run.run_id, release.policy)
+    show_decision(decision)
+    if html:
+        say(f"Report: {write_report(session, decision, html)}")
+    if markdown:
+        write_report(session, decision, markdown)
+    if as_json:
+        say(decision.model_dump_json(indent=2))
+    raise typer.Exit(decision.verdict.exit_code)
+
+
+def report(
+    run: Annotated[str, typer.Argument(help=_RUN)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write (.html or .md). Default: reports/.")
+    ] = None,
+    policy: Annotated[
+        str, typer.Option("--policy", help="The decision by this policy. Default: the run's newest.")
+    ] = "",
+    show_personal_data: Annotated[
+        bool, typer.Option("--show-personal-data", help="Leave personal data in the conversations as it is.")
+    ] = False,
+) -> None:
+    """Write one HTML file (or Markdown summary) that shows a run's verdict and what it rests on.
+
+    Reports the newest decision on the run, and gates the run first where there is none.
+
+    Example: assay report harborline@candidate
+    """
+    session = Session(find_workspace())
+    found, digest = session.load_run(run)
+    decision = _newest_decision(session, digest, policy)
+    if decision is None:
+        decision = session.gate(found.run_id, policy or session.workspace.release(found.agent).policy)
+    written = write_report(session, decision, out, redact=not show_personal_data)
+    say(f"{decision.verdict}: {decision.summary}")
+    say(f"Report: {written}")
+
+
+def _newest_decision(session: Session, run_digest: str, policy: str) -> Decision | None:
+    """The newest recorded decision on a run, by a policy where one is named."""
+    decisions = (recorded.decision for recorded in session.ledger.decisions())
+    name = session.load_policy(policy)[0].name if policy else ""
+    return next(
+        (d for d in decisions if d.candidate.run_digest == run_digest and name in ("", d.policy)),
+        None,
+    )
+
+
+def write_report(session: Session, decision: Decision, out: Path | None, *, redact: bool = True) -> Path:
+    """Write the report of a decision; the HTML file is also logged to the MLflow run."""
+    from assay.cli.reporting import report_text
+
+    path = out or session.workspace.reports / f"{decision.agent}-{decision.candidate.run_id[:12]}.html"
+    text = report_text(session, decision, markdown=path.suffix == ".md", redact=redact)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    if redact:
+        session.store.log_artifact_text(decision.candidate.run_id, f"report{path.suffix}", text)
+    return path.resolve()
+
+
+def show_decision(decision: Decision) -> None:
+    """Print a decision, check by check."""
+    against = f" against {decision.baseline.bundle_label}" if decision.baseline else ""
+    table(
+        ["check", "verdict", "value", "bound", "n", "requires"],
+        [_row(result) for result in decision.checks],
+        title=f"{decision.candidate.bundle_label} by policy {decision.policy}{against}",
+    )
+    for result in decision.checks:
+        if result.verdict != "PASS":
+            say(f"{result.verdict} {result.check}: {result.reason}")
+            for line in result.breakdown:
+                say(f"    {line}")
+    for line in decision.not_measured:
+        say(f"Not measured: {line}")
+    say(f"\n{decision.verdict}: {decision.summary}")
+
+
+def _row(result: CheckResult) -> list[str]:
+    estimate = result.estimate
+    value = "" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
+    interval = result.difference or (estimate.interval if estimate else None)
+    bound = "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    name = result.check if result.blocking else f"{result.check} (warns)"
+    return [name, str(result.verdict), value, bound, str(estimate.units if estimate else 0), result.limit]

@@ -1,0 +1,350 @@
+"""The main job, composed: the same steps for every command that needs them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.cli.console import progress, say
+from assay.registry.digest import digest_of
+from assay.registry.errors import IntegrityError, NotFoundError
+from assay.registry.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assay.gates.policy import GatePolicy
+    from assay.registry.ledger import Ledger
+    from assay.registry.promotion import Requirements
+    from assay.registry.store import ResolvedBundle, Store
+    from assay.registry.types.case import Dataset
+    from assay.registry.types.decision import Decision
+    from assay.registry.types.run import EvalRun
+    from assay.registry.types.suite import Suite
+    from assay.registry.types.trajectory import Trajectory
+    from assay.runner.evaluate import Evidence, Subject
+    from assay.runner.scorers.base import Scorer
+
+__all__ = ["Session", "Standard", "now", "whoami"]
+
+
+def now() -> str:
+    """The time of an act, ISO 8601 in UTC."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def whoami() -> str:
+    """The account that runs the command, as the ledger records it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What a bundle is measured against: a suite with its dataset and scorers."""
+
+    suite: Suite
+    dataset: Dataset
+    scorers: tuple[Scorer, ...]
+    suite_digest: str
+    data_checks_passed: bool | None
+
+
+class Session:
+    """One command's view of a workspace; opens the store and the ledger when they are first needed."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._store: Store | None = None
+        self._ledger: Ledger | None = None
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            from assay.registry.store import Store
+
+            self._store = Store(self.workspace)
+        return self._store
+
+    @property
+    def ledger(self) -> Ledger:
+        if self._ledger is None:
+            from assay.registry.ledger import Ledger
+
+            self._ledger = Ledger(self.workspace.ledger_url)
+        return self._ledger
+
+    def load_suite(self, name: str) -> tuple[Suite, Dataset]:
+        """A suite of the workspace by name or path, with its dataset. Raises ContentError, NotFoundError."""
+        from assay.registry.content import load_dataset, load_suite
+
+        suite = load_suite(self.workspace.named_file(self.workspace.suites, name, "suite"))
+        folder = self.workspace.datasets / suite.dataset
+        if not folder.is_dir():
+            known = [path.parent.name for path in self.workspace.datasets.glob("*/dataset.yaml")]
+            raise NotFoundError("dataset", suite.dataset, known, where=str(self.workspace.datasets))
+        return suite, load_dataset(folder)
+
+    def standard(self, suite_name: str, bundle: ResolvedBundle | None, *, check_data: bool = True) -> Standard:
+        """The suite, its dataset (checked), and its scorers, set up for a bundle."""
+        from assay.registry.content import check_suite, load_rule_packs
+        from assay.runner.score import build_scorers, suite_digest
+        from assay.runner.scorers.base import ScorerContext
+
+        suite, dataset = self.load_suite(suite_name)
+        check_suite(suite, dataset)
+        context = ScorerContext(
+            manifest=bundle.version.manifest if bundle else None,
+            rule_packs=load_rule_packs(self.workspace.rules),
+            prompt=bundle.prompt if bundle else "",
+            **self._knowledge(dataset),
+        )
+        scorers = build_scorers(suite, context)
+        checked = self._check_data(dataset) if check_data else None
+        return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked)
+
+    def _knowledge(self, dataset: Dataset) -> dict[str, Any]:
+        """What is true, for the scorers: the dataset's own documents, not those the candidate brings along."""
+        from assay.registry.retrieval.documents import load_knowledge
+
+        if dataset.info.knowledge is None:
+            return {}
+        folder = self.workspace.datasets / dataset.info.name / dataset.info.knowledge
+        documents = load_knowledge(folder)
+        first = min(case.date for case in dataset.cases)
+        return {
+            "documents": {d.id: d.text for d in documents},
+            "internal_documents": tuple(d.id for d in documents if d.audience == "internal"),
+            "superseded_documents": tuple(d.id for d in documents if d.effective_to and d.effective_to < first),
+        }
+
+    def _check_data(self, dataset: Dataset) -> bool | None:
+        from assay.registry.content import check_dataset
+
+        report = check_dataset(dataset, self.workspace.datasets / dataset.info.name, self.workspace.store / "checks")
+        return report.success if report else None
+
+    def evaluate(
+        self, ref: str, suite_name: str, *, concurrency: int = 16, fresh: bool = False, limit: int | None = None
+    ) -> EvalRun:
+        """Replay, score, and store: one finished MLflow run, known to the ledger."""
+        from assay.runner.evaluate import Subject, collect
+        from assay.runner.journal import Journal
+
+        if ref.startswith("recorded:"):
+            return self._evaluate_recorded(ref.removeprefix("recorded:"), suite_name, limit)
+        bundle = self.store.resolve(ref)
+        standard = self.standard(suite_name, bundle)
+        self._refuse_mode(standard.suite, "scripted", f"{ref} is a bundle whose agent is run")
+        subject = Subject(bundle.version.name, bundle.version.digest, bundle.version.label)
+        journal = Journal(self.workspace.journal)
+        total = len(standard.dataset.cases) * standard.suite.trials
+        with progress(f"replaying {subject.label}", min(total, limit or total)) as advance:
+            evidence = collect(
+                _agent_of(bundle),
+                subject,
+                standard.dataset,
+                standard.suite,
+                journal,
+                concurrency=concurrency,
+                fresh=fresh,
+                limit=limit,
+                progress=lambda _trajectory, _fresh: advance(),
+            )
+        for path in journal.set_aside:
+            say(f"A damaged trajectory was set aside and run again: {path}")
+        say(f"{evidence.fresh} trajectories run, {evidence.reused} already in the journal.")
+        return self._finish(evidence, subject, standard)
+
+    def _evaluate_recorded(self, name: str, suite_name: str, limit: int | None) -> EvalRun:
+        from assay.runner.agents.recorded import load_recordings
+        from assay.runner.evaluate import Subject, match_trajectories
+
+        standard = self.standard(suite_name, None)
+        self._refuse_mode(standard.suite, "recorded", f"recorded:{name} holds transcripts, nothing can be run")
+        path = Path(name) if name.endswith(".jsonl") else self.workspace.datasets / name / "recordings.jsonl"
+        recordings = load_recordings(path)
+        subject = Subject(recordings.agent, recordings.bundle_digest, recordings.label)
+        trajectories = recordings.for_dataset(standard.dataset, standard.suite.replay)[:limit]
+        evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
+        say(f"{len(evidence.trajectories)} recorded trajectories for {len(evidence.trials)} planned trials.")
+        return self._finish(evidence, subject, standard)
+
+    def rescore(self, run_ref: str, suite_name: str) -> EvalRun:
+        """Score the trajectories of a stored run with a suite as it is now; no agent runs."""
+        from assay.runner.evaluate import Subject, match_trajectories
+
+        run, _ = self.load_run(run_ref)
+        standard = self.standard(suite_name, self.bundle_of(run))
+        subject = Subject(run.agent, run.bundle_digest, run.bundle_label)
+        trajectories = self.trajectories(run)
+        evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
+        say(
+            f"{len(evidence.trajectories)} stored trajectories for {len(evidence.trials)} planned trials; "
+            "no agent was run."
+        )
+        return self._finish(evidence, subject, standard)
+
+    def _finish(self, evidence: Evidence, subject: Subject, standard: Standard) -> EvalRun:
+        from assay.gates.metrics import summarise
+        from assay.registry.ledger import Evaluation
+        from assay.runner.evaluate import assemble
+
+        count = len(evidence.trajectories)
+        with progress("scoring", count) as advance:
+            run = assemble(
+                evidence,
+                subject,
+                standard.dataset,
+                standard.suite,
+                standard.scorers,
+                created_at=now(),
+                data_checks_passed=standard.data_checks_passed,
+                progress=lambda _count: advance(),
+            )
+        estimates = summarise(run)
+        metrics = {name: e.value for name, e in estimates.items() if e.value is not None}
+        params = {
+            "bundle": subject.label,
+            "suite": standard.suite.name,
+            "dataset": standard.dataset.info.name,
+            "mode": standard.suite.replay.mode,
+            "trials": str(standard.suite.trials),
+        }
+        stored = self.store.log_run(
+            run, list(evidence.trajectories.values()), metrics=metrics, params=params, dataset=standard.dataset
+        )
+        self.ledger.record_evaluation(Evaluation.of(stored))
+        self._show_failures(stored, evidence)
+        return stored
+
+    def _show_failures(self, run: EvalRun, evidence: Evidence) -> None:
+        """Trace the conversations that a person will want to look at, in MLflow's own view."""
+        results: dict[tuple[str, int], list[tuple[str, Any]]] = {}
+        for record in run.scores:
+            results.setdefault((record.case_id, record.trial), []).append((record.metric, record.result))
+        failing = set(failing_cases(run))
+        chosen = [t for t in evidence.trajectories.values() if t.case_id in failing]
+        chosen.sort(key=lambda t: (t.case_id, t.trial))
+        with progress("tracing failed conversations", 1) as advance:
+            count = self.store.log_traces(run.run_id, [(t, results.get((t.case_id, t.trial), [])) for t in chosen])
+            advance(f"{count} traces")
+
+    def load_run(self, ref: str) -> tuple[EvalRun, str]:
+        """A stored run and its digest, if it still is what the ledger knows.
+
+        Raises:
+            IntegrityError: the run was edited after it was stored, or the ledger does not know it.
+        """
+        run, digest = self.store.load_run(ref)
+        recorded = self.ledger.evaluation_digest(run.run_id)
+        if recorded is None:
+            raise IntegrityError(
+                f"run {run.run_id} is in MLflow but not in the ledger: it was not stored by `assay eval`"
+            )
+        if recorded != digest:
+            raise IntegrityError(
+                f"run {run.run_id} was edited after it was stored: its digest is {digest[:12]}, "
+                f"the ledger has {recorded[:12]}. Evaluate again."
+            )
+        return run, digest
+
+    def trajectories(self, run: EvalRun) -> list[Trajectory]:
+        """The trajectories of a run. Raises IntegrityError where one is not what was scored."""
+        from assay.runner.score import trajectory_digest
+
+        known = {unit.trajectory for unit in run.planned}
+        found = list(self.store.load_trajectories(run.run_id))
+        for trajectory in found:
+            if trajectory_digest(trajectory) not in known:
+                raise IntegrityError(
+                    f"run {run.run_id}: the trajectory of case {trajectory.case_id!r} was edited after it was scored"
+                )
+        return found
+
+    def bundle_of(self, run: EvalRun) -> ResolvedBundle | None:
+        """The registered bundle that a run evaluated; None for recorded transcripts.
+
+        Raises:
+            IntegrityError: the bundle was changed after it was registered.
+        """
+        for version in self.store.versions(run.agent):
+            if version.digest == run.bundle_digest:
+                return self.store.resolve(f"{run.agent}/{version.version}")
+        return None
+
+    def load_policy(self, name: str) -> tuple[GatePolicy, str]:
+        """A gate policy of the workspace by name or path, and its digest."""
+        from assay.gates.load import load_policy
+
+        policy = load_policy(self.workspace.named_file(self.workspace.policies, name, "gate policy"))
+        return policy, digest_of(policy)
+
+    def gate(self, run_ref: str, policy_name: str, baseline_ref: str | None = None) -> Decision:
+        """Judge a stored run; the decision is recorded in the ledger and logged to the run."""
+        from assay.gates.decide import decide
+        from assay.gates.reports.render import render_json
+
+        run, digest = self.load_run(run_ref)
+        policy, policy_digest = self.load_policy(policy_name)
+        baseline, champion_exists = self._baseline(run, baseline_ref)
+        decision = decide(policy, policy_digest, run, digest, baseline, champion_exists, now())
+        self.ledger.record_decision(decision)
+        self.store.log_artifact_text(run.run_id, "decision.json", render_json(decision))
+        return decision
+
+    def _baseline(self, run: EvalRun, ref: str | None) -> tuple[tuple[EvalRun, str] | None, bool]:
+        """The run to compare with (by default the champion's newest on the same data), and if there is a champion."""
+        if ref and ref != "champion":
+            return self.load_run(ref), True
+        if "champion" not in self.store.aliases(run.agent):
+            if ref:
+                raise NotFoundError("bundle", f"{run.agent}@champion", self.store.aliases(run.agent))
+            return None, False
+        champion = self.store.bundle(f"{run.agent}@champion")
+        if champion.digest == run.bundle_digest:
+            return None, False
+        runs = self.store.find_runs(
+            run.agent, bundle_digest=champion.digest, dataset_digest=run.dataset_digest, suite_digest=run.suite_digest
+        )
+        return (self.load_run(runs[0].run_id) if runs else None), True
+
+    def requirements(self, agent: str, ref: str) -> Requirements:
+        """What a promotion of the agent has to rest on, from the workspace as it is now."""
+        from assay.registry.promotion import Requirements
+
+        release = self.workspace.release(agent)
+        standard = self.standard(release.suite, self.store.resolve(ref), check_data=False)
+        _, policy_digest = self.load_policy(release.policy)
+        return Requirements(
+            dataset_digest=standard.dataset.digest,
+            suite=standard.suite.name,
+            suite_digest=standard.suite_digest,
+            policy=release.policy,
+            policy_digest=policy_digest,
+        )
+
+    def _refuse_mode(self, suite: Suite, wanted: str, why: str) -> None:
+        from assay.registry.errors import AssayError
+
+        if suite.replay.mode != wanted:
+            raise AssayError(f"suite {suite.name!r} replays {suite.replay.mode!r}, but {why}: it needs {wanted!r}")
+
+
+def _agent_of(bundle: ResolvedBundle):
+    from assay.runner.agents.factory import build_agent
+
+    return build_agent(bundle.version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
+
+
+def failing_cases(run: EvalRun) -> Sequence[str]:
+    """Ids of the cases with a finding or a trial that did not complete, in order."""
+    from assay.registry.types.score import Score
+
+    found = {r.case_id for r in run.scores if isinstance(r.result, Score) and r.result.findings}
+    found |= {u.case_id for u in run.planned if u.outcome is None or u.outcome.value != "completed"}
+    return sorted(found)

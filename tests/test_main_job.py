@@ -1,0 +1,191 @@
+"""The main job through the command line, on the shipped content, with a real store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from assay.cli.setting_up import make_workspace
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """A workspace whose first champion was registered, evaluated and gated."""
+    folder = tmp_path_factory.mktemp("main") / "workspace"
+    make_workspace(folder)
+    return folder
+
+
+def copy_of(folder: Path, to: Path) -> Path:
+    """A workspace of one's own. Artifact addresses in a store are absolute, so the store is not copied."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("mlruns", "reports"))
+    return to
+
+
+def test_the_main_job_from_registration_to_promotion(assay, released: Path) -> None:
+    first = assay("register", "bundles/harborline/champion.yaml", cwd=released)
+    assert first.code == 0, first.err
+    assert "harborline v1 registered" in first.out
+    again = assay("register", "bundles/harborline/champion.yaml")
+    assert "harborline v1 already registered" in again.out
+    assert "new," not in again.out
+
+    early = assay("promote", "harborline@candidate")
+    assert early.code == 1
+    assert "assay eval" in early.err
+
+    evaluated = assay("eval", "harborline@candidate", "--suite", "contact-center")
+    assert evaluated.code == 0, evaluated.err
+    assert "escalation_recall" in evaluated.out
+
+    judged = assay("gate", "harborline@candidate", "--policy", "production")
+    assert judged.code == 0, judged.out
+    assert "PASS" in judged.out
+
+    promoted = assay("promote", "harborline@candidate")
+    assert promoted.code == 0, promoted.err
+    assert "harborline v1 is now harborline@champion" in promoted.out
+    assert "already" in assay("promote", "harborline@candidate").out
+
+    shown = json.loads(assay("status", "harborline", "--json").out)
+    assert shown["champion"]["version"] == 1
+    assert shown["decisions"][0]["verdict"] == "PASS"
+    assert shown["mismatches"] == []
+
+
+def test_what_was_run_is_not_run_again(assay, released: Path) -> None:
+    again = assay("eval", "harborline@candidate", cwd=released)
+    assert "0 trajectories run" in again.out
+
+
+def test_scoring_again_runs_no_agent(assay, released: Path, monkeypatch) -> None:
+    from assay.runner.agents import factory
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise AssertionError("an agent was built")
+
+    monkeypatch.setattr(factory, "build_agent", refuse)
+    scored = assay("score", "latest", "--suite", "contact-center", cwd=released)
+    assert scored.code == 0, scored.err
+    assert "no agent was run" in scored.out
+
+
+def test_a_worse_prompt_is_blocked_and_the_champion_stays(assay, released: Path) -> None:
+    checked = assay("check", "bundles/harborline/drop-verification.yaml", "--markdown", "summary.md", cwd=released)
+    assert checked.code == 1, checked.out + checked.err
+    assert "policy_adherence" in checked.out
+    assert "FAIL" in (released / "summary.md").read_text()
+    refused = assay("promote", "harborline@candidate")
+    assert refused.code == 1
+    assert "FAIL" in refused.err
+    assert json.loads(assay("status", "harborline", "--json").out)["champion"]["version"] == 1
+    changed = assay("bundle", "diff", "harborline@champion", "harborline@candidate")
+    assert "identity_verification" in changed.out
+
+
+def test_a_report_opens_by_itself(assay, released: Path) -> None:
+    made = assay("report", "harborline@candidate", "-o", "report.html", cwd=released)
+    assert made.code == 0, made.err
+    page = (released / "report.html").read_text()
+    assert "FAIL" in page
+    assert "Content-Security-Policy" in page
+
+
+def test_runs_and_bundles_are_listed(assay, released: Path) -> None:
+    runs = json.loads(assay("runs", "list", "--json", cwd=released).out)
+    assert {run["bundle_label"] for run in runs} == {"harborline v1", "harborline v2"}
+    bundles = json.loads(assay("bundle", "list", "--json").out)
+    assert {"bundle", "aliases", "digest", "registered"} <= set(bundles[0])
+    assert assay("runs", "show", runs[0]["run_id"][:8]).code == 0
+    assert assay("bundle", "show", "harborline@champion").code == 0
+
+
+def test_a_changed_dataset_voids_the_decision(assay, released: Path) -> None:
+    cases = released / "datasets" / "harborline" / "cases.jsonl"
+    before = cases.read_text()
+    first, rest = before.split("\n", 1)
+    changed = json.loads(first)
+    changed["tags"] = [*changed.get("tags", []), "edited"]
+    assay("register", "bundles/harborline/champion.yaml", cwd=released)
+    try:
+        cases.write_text(json.dumps(changed) + "\n" + rest)
+        assay("register", "bundles/harborline/improved.yaml")
+        refused = assay("promote", "harborline@candidate")
+        assert refused.code == 1
+        ran = assay("eval", "harborline@champion", "--suite", "contact-center")
+        assert "1 trajectories run, " in ran.out
+    finally:
+        cases.write_text(before)
+
+
+def test_evidence_edited_in_the_store_is_refused(assay, released: Path) -> None:
+    run = json.loads(assay("runs", "list", "--json", cwd=released).out)[0]["run_id"]
+    scores = next((released / "mlruns").rglob(f"{run}/artifacts/scores.jsonl"))
+    before = scores.read_text()
+    try:
+        scores.write_text(before.replace('"value":0.0', '"value":1.0'))
+        assert scores.read_text() != before
+        refused = assay("gate", run)
+        assert refused.code == 4
+        assert "digest" in refused.err
+    finally:
+        scores.write_text(before)
+
+
+def test_a_prompt_edited_in_mlflow_is_refused_by_name(assay, released: Path) -> None:
+    database = sqlite3.connect(released / "mlruns" / "mlflow.db")
+    query = "UPDATE model_version_tags SET value = value || ' Be brief.' WHERE key = 'mlflow.prompt.text'"
+    assert database.execute(query).rowcount > 0
+    database.commit()
+    try:
+        refused = assay("eval", "harborline@champion", cwd=released)
+        assert refused.code == 4
+        assert "prompt" in refused.err
+    finally:
+        database.execute(
+            "UPDATE model_version_tags SET value = replace(value, ' Be brief.', '') WHERE key = 'mlflow.prompt.text'"
+        )
+        database.commit()
+        database.close()
+
+
+def test_a_bad_file_leaves_what_is_stored_as_it_was(assay, released: Path) -> None:
+    before = assay("status", "harborline", "--json", cwd=released).out
+    bad = released / "bundles" / "harborline" / "bad.yaml"
+    bad.write_text((released / "bundles" / "harborline" / "improved.yaml").read_text().replace("top_k", "topk"))
+    refused = assay("register", str(bad))
+    assert refused.code == 2
+    assert "bad.yaml:" in refused.err
+    assert "Did you mean 'top_k'?" in refused.err
+    assert "Traceback" not in refused.err
+    assert assay("status", "harborline", "--json").out == before
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (("eval", "harborlin@candidate"), "Did you mean 'harborline'?"),
+        (("eval", "harborline@canidate", "--suite", "contact-center"), "Did you mean"),
+        (("eval", "harborline@candidate", "--suite", "contact-centre"), "Did you mean 'contact-center'?"),
+        (("gate", "latest", "--policy", "prodution"), "Did you mean 'production'?"),
+        (("gate", "feedfacefeed", "--policy", "production"), "no evaluation run named"),
+        (("register", "bundles/harborline/champon.yaml"), "Did you mean 'champion.yaml'?"),
+        (("status", "harborlne"), "Did you mean 'harborline'?"),
+        (("init", "."), "is not empty"),
+    ],
+)
+def test_a_mistyped_name_is_one_clear_message(assay, released: Path, args: tuple[str, ...], part: str) -> None:
+    done = assay(*args, cwd=released)
+    assert done.code == 2, done.out
+    assert part in done.err.replace("\n", " ")
+    assert "Traceback" not in done.err
+
+
+def test_no_workspace_says_how_to_make_one(assay, tmp_path: Path) -> None:
+    done = assay("status", "harborline", cwd=tmp_path)
+    assert done.code == 2
+    assert "assay init" in done.err
