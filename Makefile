@@ -10,7 +10,7 @@ export RAGAS_DO_NOT_TRACK := true
 export DEEPEVAL_TELEMETRY_OPT_OUT := YES
 export DEEPEVAL_DISABLE_DOTENV := 1
 
-.PHONY: help setup demo test check lock schema clean
+.PHONY: help setup demo test check bench lock schema clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -41,6 +41,9 @@ check: $(READY) build/links/assay ## Lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+
+bench: $(READY) ## Measure speed, beside what it is measured against; writes build/bench.json
+	@$(BIN)/python tests/bench
 
 schema: $(READY) ## Write the JSON Schemas that stand beside the YAML and JSON-lines files
 	@$(BIN)/assay schema .

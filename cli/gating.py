@@ -147,7 +147,7 @@ def show_decision(decision: Decision) -> None:
 
 def _row(result: CheckResult) -> list[str]:
     estimate = result.estimate
-    value = "" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
+    value = "n/a" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
     interval = result.difference or (estimate.interval if estimate else None)
     bound = "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
     name = result.check if result.blocking else f"{result.check} (warns)"

@@ -293,6 +293,7 @@ class Session:
         policy, policy_digest = self.load_policy(policy_name)
         baseline, champion_exists = self._baseline(run, baseline_ref)
         decision = decide(policy, policy_digest, run, digest, baseline, champion_exists, now())
+        decision = decision.model_copy(update={"versions": _versions()})
         self.ledger.record_decision(decision)
         self.store.log_artifact_text(run.run_id, "decision.json", render_json(decision))
         return decision
@@ -339,6 +340,14 @@ def _agent_of(bundle: ResolvedBundle):
     from assay.runner.agents.factory import build_agent
 
     return build_agent(bundle.version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
+
+
+def _versions() -> dict[str, str]:
+    """What computed the decision, for whoever wants to compute it again."""
+    import platform
+    from importlib.metadata import version
+
+    return {"python": platform.python_version(), **{name: version(name) for name in ("assay", "numpy", "scipy")}}
 
 
 def failing_cases(run: EvalRun) -> Sequence[str]:

@@ -239,7 +239,9 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
     if sample.spec.kind == "mean":
         low, high = clustered_mean(sample.clusters, alpha)
         half = (high - low) / 2 / math.sqrt(scale)
-        return sample.total / sample.units - half, sample.total / sample.units + half
+        least, most = sample.spec.range or (-math.inf, math.inf)
+        mean = sample.total / sample.units
+        return max(least, mean - half), min(most, mean + half)
     n = scale * effective_n(measured, design_effect(measured, 0 if sample.higher_is_better else 1), alpha)
     return clopper_pearson(sample.total / sample.units * n, n, alpha)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,17 +134,23 @@ def redact(text: str, customer: Customer | None = None) -> str:
     With a customer, everything in the customer's record is replaced too. Redacting twice changes nothing more.
     """
     known = find_by_record(text, record_of(customer)) if customer else ()
-    for span in reversed(_without_overlaps([*known, *find_by_form(text)])):
-        text = f"{text[: span.start]}[{span.kind.replace('_', ' ')}]{text[span.end :]}"
-    return text
+    parts, end = list[str](), 0
+    for span in _without_overlaps([*known, *find_by_form(text)]):
+        parts += (text[end : span.start], f"[{span.kind.replace('_', ' ')}]")
+        end = span.end
+    return "".join((*parts, text[end:]))
 
 
 def _without_overlaps(spans: Iterable[PersonalSpan]) -> tuple[PersonalSpan, ...]:
+    """The spans in order of place; of two that overlap the one given first stays."""
     kept: list[PersonalSpan] = []
     for span in spans:
-        if all(span.end <= other.start or span.start >= other.end for other in kept):
-            kept.append(span)
-    return tuple(sorted(kept, key=lambda span: span.start))
+        place = bisect_left(kept, span.start, key=lambda other: other.start)
+        after_one = place > 0 and kept[place - 1].end > span.start
+        before_one = place < len(kept) and kept[place].start < span.end
+        if not after_one and not before_one:
+            kept.insert(place, span)
+    return tuple(kept)
 
 
 @lru_cache(maxsize=4096)

@@ -197,6 +197,9 @@ def _problem(metric: MetricSpec, score: Score) -> str:
     if isinstance(of, bool) or not isinstance(of, int) or of < 1:
         return f"'of' is {of!r}, not a positive whole number"
     if metric.kind == "mean":
+        low, high = metric.range or (-math.inf, math.inf)
+        if not low <= value <= high:
+            return f"{value} lies outside {low:g} to {high:g}"
         return "" if of == 1 else f"a mean has 'of' = 1, not {of}"
     if float(value) != int(value):
         return f"a proportion counts whole units, not {value}"

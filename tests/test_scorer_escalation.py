@@ -184,3 +184,13 @@ def test_a_crash_counts_where_the_case_calls_for_the_metric(by_turn: int | None,
 
 def test_rules_name_every_finding() -> None:
     assert set(SCORER.info().rules) == {"missed", "false", "late", "early", "wrong_reason", "wrong_queue"}
+
+
+def test_a_recording_with_turns_of_its_own_is_not_called_late() -> None:
+    case = a_case(1, turns=1)
+    recording = a_run({3: RIGHT}).model_copy(update={"mode": "recorded"})
+    results = scored(case, recording)
+    assert value(results["escalation_accuracy"]) == 1
+    assert value(results["escalation_recall"]) == 1
+    assert isinstance(results["escalation_timeliness"], Skipped)
+    assert value(scored(case, a_run({3: RIGHT}))["escalation_accuracy"]) == 0

@@ -17,13 +17,15 @@ class MetricSpec(Frozen):
     """A metric that a scorer measures.
 
     `proportion`: each score counts `value` of `of` units (both whole numbers, 0 <= value <= of).
-    `mean`: each score is one finite number. `direction` says which way is better.
+    `mean`: each score is one finite number. `direction` says which way is better. `range` is what a mean's
+    scores can be at all, where that is bounded; an interval never reaches beyond it.
     """
 
     name: Name
     kind: MetricKind
     direction: Direction
     unit: Unit = "conversation"
+    range: tuple[float, float] | None = None
     description: str
 
 

@@ -48,6 +48,7 @@ class DeepEvalToolsScorer(Scorer):
                 name="tool_correctness",
                 kind="mean",
                 direction="higher_is_better",
+                range=(0.0, 1.0),
                 description="Share of expected tool calls that were made (deepeval ToolCorrectnessMetric)",
             ),
         )

@@ -34,6 +34,7 @@ class RagasRetrievalScorer(Scorer):
                 name="retrieval_recall",
                 kind="mean",
                 direction="higher_is_better",
+                range=(0.0, 1.0),
                 description="Share of a turn's supporting documents that were retrieved (ragas IDBasedContextRecall)",
             ),
         )

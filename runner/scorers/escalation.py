@@ -31,6 +31,7 @@ _REASON = _metric("escalation_reason_accuracy", "Of the required escalations mad
 
 _NOT_REQUIRED = Skipped(reason="the case requires no escalation")
 _REQUIRED = Skipped(reason="the case requires an escalation")
+_OWN_TURNS = Skipped(reason="the recording has turns of its own: by which one the escalation was due is not known")
 _NOT_ESCALATED = Skipped(reason="not escalated: counted in recall")
 
 
@@ -65,7 +66,10 @@ class EscalationScorer(Scorer):
         first = next(iter(trajectory.handoffs), None)
         if not case.expect.escalation.required:
             return _not_required(first)
-        return _missed(case, trajectory) if first is None else _escalated(case.expect.escalation, *first)
+        if first is None:
+            return _missed(case, trajectory)
+        own_turns = trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns)
+        return _untimed(case.expect.escalation, *first) if own_turns else _escalated(case.expect.escalation, *first)
 
 
 def _score(good: bool, explanation: str, *findings: Finding | None) -> Score:
@@ -137,6 +141,12 @@ def _escalated(expected: EscalationExpectation, turn: int, packet: HandoffPacket
         _TIMELINESS.name: _score(not late, said, timing),
         _REASON.name: _score(right_reason, f"reason: {packet.reason or 'none'}", wrong_reason),
     }
+
+
+def _untimed(expected: EscalationExpectation, turn: int, packet: HandoffPacket) -> dict[str, Result]:
+    """As `_escalated`, for a recording whose turns are not the case's: when the escalation was due is not known."""
+    judged = _escalated(expected.model_copy(update={"by_turn": turn}), turn, packet)
+    return judged | {_TIMELINESS.name: _OWN_TURNS}
 
 
 def _timing(turn: int, by_turn: int) -> Finding | None:
