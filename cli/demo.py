@@ -97,7 +97,7 @@ def _summary(outcomes: list[tuple[_Release, Decision, str, Path]]) -> None:
 
 def _why(decision: Decision) -> str:
     if decision.verdict == "PASS":
-        return f"all {len(decision.checks)} checks hold"
+        return decision.summary
     worst = [c for c in decision.checks if c.verdict == decision.verdict and c.blocking]
     parts = [f"{c.check}: {c.breakdown[0]}" if c.breakdown else c.check for c in worst[:3]]
     more = f"; and {len(worst) - 3} more" if len(worst) > 3 else ""

@@ -30,9 +30,9 @@ def promote(
 
     session = Session(find_workspace())
     agent = session.store.bundle(ref).name
-    began = now()
-    done = move(session.store, session.ledger, agent, ref, session.requirements(agent, ref), whoami(), began)
-    if done.at != began:
+    before = session.ledger.promotions(agent)
+    done = move(session.store, session.ledger, agent, ref, session.requirements(agent, ref), whoami(), now())
+    if done in before[:1]:
         say(f"{done.label} is {agent}@champion already, since {done.at}.")
         return
     say(f"{done.label} is now {agent}@champion. Decision {done.decision_digest[:12]}, promoted by {done.by}.")

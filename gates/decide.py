@@ -85,7 +85,11 @@ def _baseline(
 ) -> Evidence | NoBaseline:
     command = f"`assay eval {run.agent}@champion --suite {run.suite}`"
     if baseline is None and not champion_exists:
-        return NoBaseline(Verdict.INCONCLUSIVE, "the agent has no champion, other than perhaps this bundle, to compare with.", applies=False)
+        return NoBaseline(
+            Verdict.INCONCLUSIVE,
+            "the agent has no champion, other than perhaps this bundle, to compare with.",
+            applies=False,
+        )
     if baseline is None:
         return NoBaseline(Verdict.INCONCLUSIVE, f"There is no run of the champion to compare with. Run {command}.")
     other, digest = baseline

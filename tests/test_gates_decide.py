@@ -355,7 +355,10 @@ def test_without_a_champion_the_policy_says_what_that_means():
     lenient = policy_of(RECALL, {**NOT_WORSE, "if_no_champion": "not_applicable"})
     decision = verdict_of(lenient, run, champion_exists=False)
     assert decision.verdict is Verdict.PASS
-    assert decision.checks[1].reason == "Not applicable: the agent has no champion, other than perhaps this bundle, to compare with."
+    assert (
+        decision.checks[1].reason
+        == "Not applicable: the agent has no champion, other than perhaps this bundle, to compare with."
+    )
 
 
 def test_a_champion_without_a_run_is_a_gap_whatever_the_policy_says():

@@ -127,7 +127,7 @@ def test_evidence_edited_in_the_store_is_refused(assay, released: Path) -> None:
     scores = next((released / "mlruns").rglob(f"{run}/artifacts/scores.jsonl"))
     before = scores.read_text()
     try:
-        scores.write_text(before.replace('"value":0.0', '"value":1.0'))
+        scores.write_text(before.replace('"value": 0.0', '"value": 1.0'))
         assert scores.read_text() != before
         refused = assay("gate", run)
         assert refused.code == 4

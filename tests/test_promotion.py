@@ -164,9 +164,7 @@ def refused(release: Release, version: int, *expected: str) -> None:
 
 
 def test_without_a_decision(release):
-    refused(
-        release, 1, "tiny v1 cannot be promoted:", "there is no decision about tiny v1. Run `assay eval tiny/1`"
-    )
+    refused(release, 1, "tiny v1 cannot be promoted:", "there is no decision about tiny v1. Run `assay eval tiny/1`")
 
 
 @pytest.mark.parametrize("verdict", ["FAIL", "INCONCLUSIVE", "ERROR"])

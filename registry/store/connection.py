@@ -103,6 +103,19 @@ def without_secrets(address: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", address)
 
 
+@contextmanager
+def _environment_kept(name: str) -> Iterator[None]:
+    """Put a variable back: MLflow exports its address, which would win over the settings of the next workspace."""
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
 def _client(workspace: Workspace) -> MlflowClient:
     os.environ.update(_FORCED)
     for name, value in _DEFAULTS.items():
@@ -115,7 +128,8 @@ def _client(workspace: Workspace) -> MlflowClient:
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)
     try:
-        mlflow.set_tracking_uri(uri)
+        with _environment_kept("MLFLOW_TRACKING_URI"):
+            mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)

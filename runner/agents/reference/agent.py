@@ -1,0 +1,66 @@
+"""Building the reference agent from a bundle's parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay.registry.errors import ContentError, nearest
+from assay.registry.retrieval.search import Retriever
+from assay.registry.strict import validation_problems
+from assay.registry.types.bundle import BundleManifest
+from assay.runner.agents.base import Agent, AgentSession, ConversationContext
+from assay.runner.agents.reference.desk import Roles
+from assay.runner.agents.reference.equipment import Equipment
+from assay.runner.agents.reference.handoff import ReferenceSettings
+from assay.runner.agents.reference.judgement import SMALL_TALK
+from assay.runner.agents.reference.prompt import Prompt
+from assay.runner.agents.reference.session import ReferenceSession
+from assay.runner.agents.reference.triage import TriageModel
+
+__all__ = ["ReferenceAgent", "build_reference_agent"]
+
+
+class ReferenceAgent:
+    """Harborline's assistant. Sessions share its parts, which never change, and may run concurrently."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+
+    def start(self, context: ConversationContext) -> AgentSession:
+        """Begin a conversation."""
+        return ReferenceSession(self._equipment, context)
+
+
+def build_reference_agent(manifest: BundleManifest, prompt: str, retriever: Retriever, model: Any) -> Agent:
+    """An agent that works under `manifest`.
+
+    Args:
+        manifest: tools, roles and autonomy policy; `adapter.settings` are `ReferenceSettings`.
+        prompt: text of the prompt artifact.
+        retriever: the search over the bundle's knowledge.
+        model: the trained triage estimator.
+
+    Raises:
+        ContentError: the prompt, the settings, the roles or the model do not fit the agent, or the model knows an
+            intent that the autonomy policy says nothing about.
+    """
+    try:
+        settings = ReferenceSettings.model_validate(manifest.adapter.settings)
+    except ValidationError as error:
+        lines = [
+            ContentError(text, key=f"adapter.settings.{key}")
+            for key, text in validation_problems(error, ReferenceSettings)
+        ]
+        raise ContentError("\n".join(map(str, lines))) from None
+    triage = TriageModel(model)
+    known = set(manifest.autonomy.intents) | SMALL_TALK
+    for intent in triage.intents:
+        if intent not in known:
+            raise ContentError(
+                f"the model gives the intent {intent!r}, about which the autonomy policy says nothing."
+                f"{nearest(intent, known)}",
+                key="autonomy.intents",
+            )
+    return ReferenceAgent(Equipment(manifest, settings, Prompt(prompt), retriever, triage, Roles(manifest)))
