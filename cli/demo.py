@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +54,17 @@ def run_demo(folder: Path) -> int:
     say(f"Reports to open:  {outcomes[-1][3]}")
     for _, _, _, path in outcomes[1:4]:
         say(f"                  {path}")
-    say(f"MLflow:           mlflow ui --backend-store-uri {session.workspace.tracking_uri}")
-    say(f"Go on from here:  cd {folder} && assay status harborline")
+    say(f"MLflow:           {_command('mlflow')} ui --backend-store-uri {session.workspace.tracking_uri}")
+    say(f"Go on from here:  cd {folder} && {_command('assay')} status harborline")
     surprises = [r.file for r, decision, _, _ in outcomes if decision.verdict != r.expected]
     for name in surprises:
         say(f"Unexpected verdict: {name}")
     return 4 if surprises else 0
+
+
+def _command(name: str) -> str:
+    """How to call a command of this environment from anywhere."""
+    return name if shutil.which(name) else str(Path(sys.executable).with_name(name))
 
 
 def _release(session: Session, release: _Release) -> tuple[Decision, str]:

@@ -97,4 +97,4 @@ def _requirement(check: Check, confidence: float) -> str:
     if isinstance(check, ZeroToleranceCheck):
         events = "no event" if check.max_events == 0 else f"at most {check.max_events} events"
         return f"{events} in {check.min_n} or more conversations"
-    return f"lower {bound} of the difference to the champion > {figures(required_difference(check))[0]}"
+    return f"lower {bound} vs champion > {figures(required_difference(check))[0]}"

@@ -532,7 +532,7 @@ def test_a_figure_never_rounds_onto_a_bound_it_does_not_reach(value: float | Non
     [
         ("lower 95 % bound >= 0.90", 0.9),
         ("upper 95 % bound <= 0.02", 0.02),
-        ("lower 95 % bound of the difference to the champion > -0.03", -0.03),
+        ("lower 95 % bound vs champion > -0.03", -0.03),
         ("no event in 300 or more conversations", None),
     ],
 )
