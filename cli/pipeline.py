@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from assay.registry.types.decision import Decision
     from assay.registry.types.run import EvalRun
     from assay.registry.types.suite import Suite
-    from assay.registry.types.trajectory import Trajectory
     from assay.runner.evaluate import Evidence, Subject
     from assay.runner.scorers.base import Scorer
 
@@ -181,7 +180,7 @@ class Session:
         run, _ = self.load_run(run_ref)
         standard = self.standard(suite_name, self.bundle_of(run))
         subject = Subject(run.agent, run.bundle_digest, run.bundle_label)
-        trajectories = self.trajectories(run)
+        trajectories = self.store.load_trajectories(run.run_id)
         evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
         say(
             f"{len(evidence.trajectories)} stored trajectories for {len(evidence.trials)} planned trials; "
@@ -252,19 +251,6 @@ class Session:
                 f"the ledger has {recorded[:12]}. Evaluate again."
             )
         return run, digest
-
-    def trajectories(self, run: EvalRun) -> list[Trajectory]:
-        """The trajectories of a run. Raises IntegrityError where one is not what was scored."""
-        from assay.runner.score import trajectory_digest
-
-        known = {unit.trajectory for unit in run.planned}
-        found = list(self.store.load_trajectories(run.run_id))
-        for trajectory in found:
-            if trajectory_digest(trajectory) not in known:
-                raise IntegrityError(
-                    f"run {run.run_id}: the trajectory of case {trajectory.case_id!r} was edited after it was scored"
-                )
-        return found
 
     def bundle_of(self, run: EvalRun) -> ResolvedBundle | None:
         """The registered bundle that a run evaluated; None for recorded transcripts.

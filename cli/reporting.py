@@ -27,13 +27,13 @@ def report_text(session: Session, decision: Decision, *, markdown: bool, redact:
     difference = None
     if decision.baseline:
         other, _ = session.load_run(decision.baseline.run_id)
-        baseline = (other, session.trajectories(other))
+        baseline = (other, session.store.load_trajectories(other.run_id))
         champion, candidate = session.bundle_of(other), session.bundle_of(run)
         difference = diff_bundles(champion, candidate) if champion and candidate else None
     return render_html(
         decision,
         run,
-        session.trajectories(run),
+        session.store.load_trajectories(run.run_id),
         cases,
         summaries=summarise(run),
         baseline=baseline,

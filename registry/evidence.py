@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from assay.registry.digest import digest_of
 from assay.registry.types.run import EvalRun
 
-__all__ = ["run_digest"]
+__all__ = ["content_digest", "run_digest"]
 
 
 def run_digest(run: EvalRun) -> str:
@@ -13,4 +15,9 @@ def run_digest(run: EvalRun) -> str:
 
     Running the same evaluation again gives another id and time, and the same digest where the same was measured.
     """
-    return digest_of(run.model_dump(mode="json", exclude={"run_id", "created_at"}))
+    return content_digest(run.model_dump(mode="json"))
+
+
+def content_digest(stored: Mapping[str, object]) -> str:
+    """`run_digest` of a run as it is stored, so that a field added to the type later does not change it."""
+    return digest_of({key: value for key, value in stored.items() if key not in {"run_id", "created_at"}})

@@ -38,7 +38,7 @@ class Journal:
         try:
             data = json.loads(path.read_bytes())
             trajectory = Trajectory.model_validate(data["trajectory"])
-            intact = data["digest"] == digest_of(trajectory) and trajectory.key == key
+            intact = data["digest"] == digest_of(data["trajectory"]) and trajectory.key == key
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, ValidationError):

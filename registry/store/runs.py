@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from assay.registry.digest import digest_of
 from assay.registry.errors import AssayError, IntegrityError, NotFoundError
-from assay.registry.evidence import run_digest
+from assay.registry.evidence import content_digest
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.refs import AGENT_TAG, KIND_TAG
 from assay.registry.store.tables import dataset_input, write_scores_table
@@ -109,14 +109,15 @@ def load_run(connection: Connection, run_id: str) -> tuple[EvalRun, str]:
     header = _artifact(connection, run_id, _HEADER)
     lines = _lines(connection, run_id, _SCORES)
     try:
-        run = EvalRun.model_validate({**json.loads(header), "scores": [json.loads(line) for line in lines]})
+        stored = {**json.loads(header), "scores": [json.loads(line) for line in lines]}
+        run = EvalRun.model_validate(stored)
     except (ValueError, TypeError) as error:
         raise IntegrityError(f"run {run_id}: {_HEADER} or {_SCORES} cannot be read: {str(error)[:300]}") from error
     said = (run.run_id, run.agent, run.bundle_digest, run.dataset_digest, run.suite_digest)
     tagged = (run_id, found.agent, found.bundle_digest, found.dataset_digest, found.suite_digest)
     if said != tagged:
         raise IntegrityError(f"run {run_id}: {_HEADER} is not of this run: it names {said}, the run's tags {tagged}")
-    return run, run_digest(run)
+    return run, content_digest(stored)
 
 
 def load_trajectories(connection: Connection, run_id: str) -> list[Trajectory]:
@@ -130,12 +131,13 @@ def load_trajectories(connection: Connection, run_id: str) -> list[Trajectory]:
     found: list[Trajectory] = []
     for number, line in enumerate(_lines(connection, run_id, _TRAJECTORIES), start=1):
         try:
-            trajectory = Trajectory.model_validate(json.loads(line))
+            stored = json.loads(line)
+            trajectory = Trajectory.model_validate(stored)
         except ValueError as error:
             raise IntegrityError(
                 f"run {run_id}: {_TRAJECTORIES}:{number} cannot be read: {str(error)[:300]}"
             ) from error
-        if wanted.pop((trajectory.case_id, trajectory.trial), None) != digest_of(trajectory):
+        if wanted.pop((trajectory.case_id, trajectory.trial), None) != digest_of(stored):
             raise IntegrityError(
                 f"run {run_id}: the trajectory of case {trajectory.case_id!r} (trial {trajectory.trial}, "
                 f"{_TRAJECTORIES}:{number}) is not the one that was stored"
