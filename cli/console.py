@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Advance", "console", "progress", "say", "table"]
 
+_PLAIN_WIDTH = 112
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
 
 
@@ -23,11 +23,10 @@ class Advance(Protocol):
 
 
 def console() -> Console:
-    """A console on standard output. Without a terminal it is plain text, as wide as it needs to be."""
+    """A console on standard output. Without a terminal it is plain text of one width, whatever `COLUMNS` says."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "110"))
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False, soft_wrap=False)
 
 
 def say(text: str = "") -> None:
@@ -42,8 +41,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     from rich.text import Text
 
     drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         drawn.add_row(*(Text(cell, style=_STYLES.get(cell.split(" ")[0], "")) for cell in row))
     console().print(drawn)

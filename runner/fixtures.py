@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from assay.registry.matching import same_json
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import ToolFixture
 from assay.runner.agents.base import ToolResult
@@ -37,13 +38,4 @@ class FixtureBackend:
 
 
 def _matches(wanted: Mapping[str, JsonValue], given: Mapping[str, JsonValue]) -> bool:
-    return all(key in given and _equal(value, given[key]) for key, value in wanted.items())
-
-
-def _equal(a: JsonValue, b: JsonValue) -> bool:
-    """JSON equality, with text compared without case and outer white space; true is not 1."""
-    if isinstance(a, str) and isinstance(b, str):
-        return " ".join(a.casefold().split()) == " ".join(b.casefold().split())
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    return a == b
+    return all(key in given and same_json(value, given[key]) for key, value in wanted.items())

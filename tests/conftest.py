@@ -17,7 +17,8 @@ os.environ.update(
     DEEPEVAL_TELEMETRY_OPT_OUT="YES",
     DEEPEVAL_DISABLE_DOTENV="1",
 )
-for name in ("MLFLOW_TRACKING_URI", "ASSAY_TRACKING_URI", "ASSAY_LEDGER_URL", "ASSAY_WORKSPACE", "ASSAY_DEBUG"):
+SETTINGS = ("MLFLOW_TRACKING_URI", "ASSAY_TRACKING_URI", "ASSAY_LEDGER_URL", "ASSAY_WORKSPACE", "ASSAY_DEBUG")
+for name in SETTINGS:
     os.environ.pop(name, None)
 
 
@@ -38,6 +39,8 @@ def assay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         from assay.cli.main import main
 
         capsys.readouterr()
+        for name in SETTINGS:  # other tests in this process use MLflow directly, which sets its address for all
+            monkeypatch.delenv(name, raising=False)
         if cwd is not None:
             monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["assay", *args])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
+from assay.registry.matching import same_json
 from assay.registry.retrieval.documents import KnowledgeDocument
 from assay.registry.types.base import EscalationReason, JsonValue
 from assay.registry.types.case import Case
@@ -72,12 +73,6 @@ def _answered(case: Case, name: str, arguments: Mapping[str, JsonValue]) -> bool
     """
     return any(
         fixture.name == name
-        and all(key not in arguments or _equal(value, arguments[key]) for key, value in fixture.arguments.items())
+        and all(key not in arguments or same_json(value, arguments[key]) for key, value in fixture.arguments.items())
         for fixture in case.tools
     )
-
-
-def _equal(a: JsonValue, b: JsonValue) -> bool:
-    if isinstance(a, str) and isinstance(b, str):
-        return a.casefold().split() == b.casefold().split()
-    return a == b
