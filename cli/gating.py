@@ -82,7 +82,7 @@ def report(
         Path | None, typer.Option("--out", "-o", help="File to write (.html or .md). Default: reports/.")
     ] = None,
     policy: Annotated[
-        str, typer.Option("--policy", help="The decision by this policy. Default: the run's newest.")
+        str, typer.Option("--policy", help="The decision by this policy. Default: the agent's in assay.yaml.")
     ] = "",
     show_personal_data: Annotated[
         bool, typer.Option("--show-personal-data", help="Leave personal data in the conversations as it is.")
@@ -90,28 +90,26 @@ def report(
 ) -> None:
     """Write one HTML file (or Markdown summary) that shows a run's verdict and what it rests on.
 
-    Reports the newest decision on the run, and gates the run first where there is none.
+    Reports the newest decision by the policy, and gates the run first where there is none.
 
     Example: assay report harborline@candidate
     """
     session = Session(find_workspace())
     found, digest = session.load_run(run)
-    decision = _newest_decision(session, digest, policy)
+    name = policy or session.workspace.release(found.agent).policy
+    decision = _newest_decision(session, digest, name)
     if decision is None:
-        decision = session.gate(found.run_id, policy or session.workspace.release(found.agent).policy)
+        decision = session.gate(found.run_id, name)
     written = write_report(session, decision, out, redact=not show_personal_data)
     say(f"{decision.verdict}: {decision.summary}")
     say(f"Report: {written}")
 
 
 def _newest_decision(session: Session, run_digest: str, policy: str) -> Decision | None:
-    """The newest recorded decision on a run, by a policy where one is named."""
+    """The newest recorded decision on a run by this policy as it is now; two policies can have one name."""
+    wanted = (run_digest, session.load_policy(policy)[1])
     decisions = (recorded.decision for recorded in session.ledger.decisions())
-    name = session.load_policy(policy)[0].name if policy else ""
-    return next(
-        (d for d in decisions if d.candidate.run_digest == run_digest and name in ("", d.policy)),
-        None,
-    )
+    return next((d for d in decisions if (d.candidate.run_digest, d.policy_digest) == wanted), None)
 
 
 def write_report(session: Session, decision: Decision, out: Path | None, *, redact: bool = True) -> Path:

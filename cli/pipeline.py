@@ -99,7 +99,7 @@ class Session:
         context = ScorerContext(
             manifest=bundle.version.manifest if bundle else None,
             rule_packs=load_rule_packs(self.workspace.rules),
-            prompt=bundle.prompt if bundle else "",
+            approved_wording=dataset.wording,
             **self._knowledge(dataset),
         )
         scorers = build_scorers(suite, context)

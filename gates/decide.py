@@ -53,7 +53,7 @@ def decide(
     candidate = _read(run)
     bench = Bench(policy, candidate, _baseline(run, run_digest, baseline, champion_exists))
     checks = tuple(judge(check, bench) for check in policy.checks)
-    flaw = _flaw(run, candidate)
+    flaw = _flaw(run, candidate, policy)
     verdict = Verdict.ERROR if flaw else max((c.verdict for c in checks if c.blocking), key=_RANK.index)
     return Decision(
         agent=run.agent,
@@ -114,12 +114,14 @@ def _mismatch(run: EvalRun, other: EvalRun, *, same: bool) -> str:
     return ""
 
 
-def _flaw(run: EvalRun, candidate: Evidence | str) -> str:
+def _flaw(run: EvalRun, candidate: Evidence | str, policy: GatePolicy) -> str:
     """What spoils the whole run, or nothing."""
     if isinstance(candidate, str):
         return candidate
     if run.data_checks_passed is False:
         return "the dataset's own checks failed, so its cases cannot be relied on"
+    if run.data_checks_passed is None and policy.require_data_checks:
+        return "the dataset brings no expectations.yaml to be checked against, and the policy requires data checks"
     return ""
 
 

@@ -32,7 +32,7 @@ class _CheckBase(Frozen):
         description="Completed conversations that the metric has to rest on; below it the check is INCONCLUSIVE.",
     )
     severity: Literal["block", "warn"] = "block"
-    critical: bool = Field(default=False, description="A critical check blocks, whatever its severity.")
+    critical: bool = Field(default=False, strict=True, description="A critical check blocks, whatever its severity.")
 
     @property
     def blocking(self) -> bool:
@@ -51,8 +51,8 @@ class LimitCheck(_CheckBase):
     """A metric against a limit: its one-sided bound has to meet `at_least` or `at_most`."""
 
     kind: Literal["limit"]
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(default=None, strict=True)
+    at_most: float | None = Field(default=None, strict=True)
     interval: Literal["clopper_pearson", "wilson"] = Field(
         default="clopper_pearson",
         description="For proportions with one unit a conversation; others always take the Korn-Graubard bound.",
@@ -80,15 +80,17 @@ class ZeroToleranceCheck(_CheckBase):
     """No more than `max_events` events of a metric where lower is better, in at least `min_n` conversations."""
 
     kind: Literal["zero_tolerance"]
-    max_events: int = Field(default=0, ge=0, strict=True)
-    critical: bool = Field(default=True, description="A critical check blocks, whatever its severity.")
+    max_events: int = Field(default=0, ge=0, le=100, strict=True)
+    critical: bool = Field(default=True, strict=True, description="A critical check blocks, whatever its severity.")
 
 
 class NonInferiorityCheck(_CheckBase):
     """The candidate is at most `margin` worse than the champion on the same cases."""
 
     kind: Literal["non_inferiority"]
-    margin: float = Field(gt=0, lt=0.5, description="How much worse is still tolerated, as a difference of rates.")
+    margin: float = Field(
+        gt=0, le=0.25, strict=True, description="How much worse is still tolerated, as a difference of rates."
+    )
     if_no_champion: NoChampion = "inconclusive"
 
 
@@ -119,6 +121,9 @@ class GatePolicy(Frozen):
         le=0.2,
         description="Share of scorer failures above which a check is ERROR. Within it, a check passes only if it "
         "would pass with all of them counted against the agent.",
+    )
+    require_data_checks: bool = Field(
+        default=True, strict=True, description="ERROR where the dataset has no expectations of its own to be held to."
     )
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
 

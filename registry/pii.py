@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,8 +41,8 @@ def is_card_number(text: str) -> bool:
 
 
 def is_iban(text: str) -> bool:
-    """Whether `text`, white space apart, has the form of an IBAN and leaves 1 modulo 97."""
-    plain = re.sub(r"\s", "", text).upper()
+    """Whether `text`, white space, dots and dashes apart, has the form of an IBAN and leaves 1 modulo 97."""
+    plain = re.sub(r"[\s.-]", "", text).upper()
     if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", plain):
         return False
     return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
@@ -64,9 +65,9 @@ _MONTHS = (
 
 _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], ...] = (
     ("email", re.compile(r"(?<![\w.+-])[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _any),
-    ("iban", re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{2,4}){3,8}\b", re.IGNORECASE), is_iban),
-    ("card_number", re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])"), is_card_number),
-    ("national_id", re.compile(r"(?<![\d-])\d{3}([- ])\d{2}\1\d{4}(?![\d-])"), _is_ssn),
+    ("iban", re.compile(r"\b[A-Z]{2}\d{2}(?:[ .-]?[A-Z0-9]{2,4}){3,8}\b", re.IGNORECASE), is_iban),
+    ("card_number", re.compile(r"(?<![\w-])\d(?:[ .,/-]{0,2}\d){12,18}(?![\w-])"), is_card_number),
+    ("national_id", re.compile(r"(?<![\d-])\d{3}([-. /]|, )\d{2}\1\d{4}(?![\d-])"), _is_ssn),
     (
         "national_id",
         re.compile(r"(?:social security(?: number)?|ssn)\W{0,3}(?:is |no\.? )?(\d{9})(?!\d)", re.IGNORECASE),
@@ -76,7 +77,7 @@ _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], .
         "phone",
         re.compile(
             r"(?<![\w-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
-            r"|\+\d(?:[ .-]?\d){8,13}(?!\d)"
+            r"|\+\d(?:[ .-]?\d){8,13}(?!\d)|(?<![\w$.,#-])[2-9]\d{2}[2-9]\d{6}(?![\w-])"
         ),
         _any,
     ),
@@ -101,13 +102,35 @@ _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], .
 
 def find_by_form(text: str) -> tuple[PersonalSpan, ...]:
     """Personal data that shows by its form, in order, without overlaps: what is listed first in `_FORMS` wins."""
+    plain, places = _undisguised(text)
     found: list[PersonalSpan] = []
     for kind, pattern, is_valid in _FORMS:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(plain):
             group = match.lastindex if match.lastindex and len(match[match.lastindex]) > 1 else 0
             if is_valid(match[group]):
-                found.append(PersonalSpan(kind, match.start(group), match.end(group), match[group]))
+                start, end = places[match.start(group)], places[match.end(group) - 1] + 1
+                found.append(PersonalSpan(kind, start, end, text[start:end]))
     return _without_overlaps(found)
+
+
+def _undisguised(text: str) -> tuple[str, Sequence[int]]:
+    """The text as a person reads it (no invisible characters, full-width and other digits as plain ones, every
+    dash and space the plain one), and where in `text` each of its characters stands.
+    """
+    if text.isascii():
+        return text, range(len(text))
+    plain: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        category = unicodedata.category(character)
+        if category == "Cf":
+            continue
+        folded = {"Pd": "-", "Zs": " "}.get(category) or unicodedata.normalize("NFKC", character)
+        digit = unicodedata.digit(character, None)
+        folded = str(digit) if digit is not None else folded
+        plain.append(folded if len(folded) == 1 else character)
+        places.append(place)
+    return "".join(plain), places
 
 
 def record_of(customer: Customer) -> tuple[PersonalDatum, ...]:

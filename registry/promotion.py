@@ -5,6 +5,8 @@ A PASS counts when all of this holds:
 - the ledger's chain is whole;
 - it is the newest decision about this bundle, dataset, suite and policy, each by digest as they are now (a later
   FAIL voids an earlier PASS, and an edited dataset voids both);
+- no other run of the same bundle on the same dataset, suite and policy fell short (an agent with chance in it passes
+  some day);
 - its baseline is the bundle that is champion now, or nothing where there is no champion;
 - the runs it rests on are still, in the store and in the ledger, what they were when it was decided.
 
@@ -147,10 +149,40 @@ def _passing_decision(
         missing.append(_no_decision(ledger, bundle, requirements))
     else:
         missing += _decision_problems(store, ledger, bundle, last, found.decision)
+        missing += _tried_before(ledger, found.decision)
     if missing or found is None:
         lines = "\n".join(f"- {line}" for line in missing)
         raise RefusedError(f"{bundle.label} cannot be promoted:\n{lines}")
     return found
+
+
+def _tried_before(ledger: Ledger, passing: Decision) -> list[str]:
+    """Other runs of the same bundle, suite and policy that fell short: repeating until one passes is no evidence."""
+
+    def same(decision: Decision) -> bool:
+        of = (decision.dataset_digest, decision.suite_digest, decision.policy_digest)
+        return decision.candidate.bundle_digest == passing.candidate.bundle_digest and of == (
+            passing.dataset_digest,
+            passing.suite_digest,
+            passing.policy_digest,
+        )
+
+    if passing.verdict is not Verdict.PASS:
+        return []
+    others = [
+        decision
+        for decision in (recorded.decision for recorded in ledger.decisions(passing.agent))
+        if same(decision)
+        and decision.candidate.run_digest != passing.candidate.run_digest
+        and decision.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+    ]
+    if not others:
+        return []
+    return [
+        f"another run of the same bundle on the same suite is {others[0].verdict} ({others[0].decided_at}), so the "
+        "PASS may be luck. More evidence counts, another try does not: raise 'trials' in the suite, then evaluate "
+        "and gate again"
+    ]
 
 
 def _no_decision(ledger: Ledger, bundle: BundleVersion, requirements: Requirements) -> str:
@@ -204,6 +236,7 @@ def _run_problems(store: Store, ledger: Ledger, ref: EvidenceRef) -> list[str]:
         return [f"{what} was judged with other content than it was stored with. {again}"]
     try:
         run, digest = store.load_run(ref.run_id)
+        store.load_trajectories(ref.run_id)
     except (NotFoundError, IntegrityError) as error:
         return [f"{what} cannot be read: {error} {again}"]
     if digest != recorded or run.bundle_digest != ref.bundle_digest:

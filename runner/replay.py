@@ -134,7 +134,7 @@ async def _turns(
     usage = Usage()
     try:
         session = agent.start(context)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         return turns, usage, Outcome.AGENT_ERROR, f"the agent could not start a conversation: {_named(problem)}"
     for index, customer_turn in enumerate(case.turns, start=1):
         channel = RecordingChannel(backend, usage)
@@ -162,7 +162,7 @@ async def _respond(
         if deadline.expired():
             return Outcome.TIMEOUT, f"no answer within {timeout_s:g} s"
         return Outcome.AGENT_ERROR, _named(problem)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # an agent that exits must not take the run with it
         return Outcome.AGENT_ERROR, _named(problem)
     finally:
         channel.close()
@@ -172,7 +172,7 @@ async def _respond(
     return (Outcome.COMPLETED, None) if spoke else (Outcome.NO_REPLY, "the agent said nothing and handed nothing off")
 
 
-def _named(problem: Exception) -> str:
+def _named(problem: BaseException) -> str:
     """The exception in one line, without anything from a traceback that could hold a secret."""
     text = " ".join(str(problem).split())
     return f"{type(problem).__name__}{f': {text[:300]}' if text else ''}"

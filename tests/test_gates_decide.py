@@ -199,7 +199,9 @@ def test_failed_data_checks_spoil_the_decision_and_absent_ones_are_noted():
     failed = verdict_of(policy_of(RECALL), make_run(cases(60), data_checks_passed=False))
     assert failed.verdict is Verdict.ERROR
     assert "dataset's own checks failed" in failed.summary
-    absent = verdict_of(policy_of(RECALL), make_run(cases(60), data_checks_passed=None))
+    unchecked = make_run(cases(60), data_checks_passed=None)
+    assert verdict_of(policy_of(RECALL), unchecked).verdict is Verdict.ERROR
+    absent = verdict_of(policy_of(RECALL, require_data_checks=False), unchecked)
     assert absent.verdict is Verdict.PASS
     assert absent.not_measured == ("The dataset's own checks were not run.",)
 

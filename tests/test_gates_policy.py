@@ -66,7 +66,7 @@ def test_a_critical_check_blocks_whatever_its_severity():
         ([limit(kind="limmit")], "limmit"),
         ([limit(atleast=0.9)], "atleast"),
         ([{**COMPARISON, "margin": 0.0}], "greater than 0"),
-        ([{**COMPARISON, "margin": 0.9}], "less than 0.5"),
+        ([{**COMPARISON, "margin": 0.9}], "less than or equal to 0.25"),
     ],
 )
 def test_what_checks_nothing_is_refused(checks: list[dict[str, object]], says: str):

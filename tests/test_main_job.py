@@ -122,6 +122,62 @@ def test_a_changed_dataset_voids_the_decision(assay, released: Path) -> None:
         cases.write_text(before)
 
 
+def test_a_report_is_by_the_policy_in_force_not_by_one_of_the_same_name(assay, released: Path) -> None:
+    lenient = released / "lenient.yaml"
+    lenient.write_text(
+        "name: production\nchecks: [{name: a, kind: limit, metric: task_success, at_least: 0.01, min_n: 1}]\n"
+    )
+    register = assay("register", "bundles/harborline/drop-verification.yaml", cwd=released)
+    assert register.code == 0
+    assert assay("gate", "harborline@candidate", "--policy", str(lenient)).code == 0
+    reported = assay("report", "harborline@candidate", "-o", "by-policy.md")
+    assert reported.code == 0
+    assert "FAIL" in (released / "by-policy.md").read_text().splitlines()[0]
+    assert assay("promote", "harborline@candidate").code == 1
+
+
+def test_trajectories_edited_after_the_gate_stop_a_promotion(assay, released: Path) -> None:
+    assert assay("check", "bundles/harborline/improved.yaml", cwd=released).code == 0
+    run = json.loads(assay("runs", "list", "--json").out)[0]["run_id"]
+    stored = next((released / "mlruns").rglob(f"{run}/artifacts/trajectories.jsonl"))
+    before = stored.read_text()
+    try:
+        stored.write_text(before.replace("Harborline", "Elsewhere"))
+        refused = assay("promote", "harborline@candidate")
+        assert refused.code == 1
+        assert "not the one that was stored" in refused.err
+    finally:
+        stored.write_text(before)
+
+
+def test_trying_again_until_it_passes_is_refused(assay, released: Path, monkeypatch) -> None:
+    """The same bundle falls short in one run and passes in another: chance, not evidence."""
+    from test_faults import break_agent
+
+    assert assay("register", "bundles/harborline/improved.yaml", cwd=released).code == 0
+    with monkeypatch.context() as patch:
+        break_agent(patch, lambda n: n == 3)
+        assert assay("eval", "harborline@candidate", "--fresh").code == 0
+        assert assay("gate", "harborline@candidate").code == 1
+    assert assay("eval", "harborline@candidate", "--fresh").code == 0
+    assert assay("gate", "harborline@candidate").code == 0
+    refused = assay("promote", "harborline@candidate")
+    assert refused.code == 1
+    assert "may be luck" in refused.err
+
+
+def test_deleting_the_data_checks_does_not_turn_them_off(assay, released: Path) -> None:
+    promised = released / "datasets" / "harborline" / "expectations.yaml"
+    before = promised.read_text()
+    try:
+        promised.unlink()
+        done = assay("check", "bundles/harborline/champion.yaml", cwd=released)
+        assert done.code == 4
+        assert "expectations.yaml" in done.out
+    finally:
+        promised.write_text(before)
+
+
 def test_evidence_edited_in_the_store_is_refused(assay, released: Path) -> None:
     run = json.loads(assay("runs", "list", "--json", cwd=released).out)[0]["run_id"]
     scores = next((released / "mlruns").rglob(f"{run}/artifacts/scores.jsonl"))

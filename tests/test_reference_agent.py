@@ -826,3 +826,10 @@ def test_a_card_number_is_not_a_customer_number() -> None:
 )
 def test_yes_and_no(text: str, answer: str | None) -> None:
     assert yes_or_no(text) == answer
+
+
+@pytest.mark.parametrize("words", ["{{ ['a', 'b']|random }}", "{{ lipsum() }}", "{% for n in range(9) %}a{% endfor %}"])
+def test_a_prompt_has_no_chance_and_no_loops_in_it(words: str) -> None:
+    text = read_text(BUNDLES / "prompts" / "champion.md").replace("## answer\n", f"## answer\n{words} ")
+    with pytest.raises(ContentError, match="answer"):
+        Prompt(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case
@@ -211,13 +212,16 @@ def test_instructions_and_the_prompt_are_evidence() -> None:
     assert rules(("When?", [reply])) == ["unsupported_duration"]
     assert rules(("When?", [reply]), system="Every dispute is decided within 45 days by the disputes desk.") == []
     words = "Our disputes desk looks at every dispute with care."
-    assert measured(("When?", [words]), prompt=f"## result\n{words}") == (None, None)
+    assert measured(("When?", [words]), approved_wording=f"## result\n{words}") == (None, None)
 
 
-def test_a_fee_or_date_that_only_the_prompt_states_is_made_up() -> None:
-    """The prompt is on trial too: an edit of it must not be able to vouch for its own invention."""
-    for reply in ("Every dispute costs $12.00.", "Every dispute is decided by May 4, 2026.", "We take 3.5 % of it."):
-        assert rules(("When?", [reply]), prompt=f"## result\n{reply}") != []
+def test_a_candidate_cannot_bring_its_own_evidence() -> None:
+    """A prompt is on trial with the candidate, so a scorer never gets to see it as evidence."""
+    assert "prompt" not in ScorerContext.model_fields
+    with pytest.raises(ValidationError):
+        ScorerContext.model_validate({"prompt": "Every dispute costs $12.00."})
+    for reply in ("A handling fee of 75$ applies.", "I have cancelled all of your cards.", "Put it all into bitcoin."):
+        assert rules(("When?", [reply])) != []
 
 
 def test_what_only_the_candidates_copy_of_a_document_says_is_no_evidence() -> None:
@@ -340,7 +344,7 @@ def test_the_identity_covers_the_documents_and_not_the_bundle() -> None:
         return GroundednessScorer(GroundednessSettings(), ScorerContext(**context)).info().digest  # type: ignore[arg-type]
 
     base = digest(documents={"kb-a": "one"})
-    assert base == digest(documents={"kb-a": "one"}, prompt="## greeting")
+    assert base == digest(documents={"kb-a": "one"}, manifest=None)
     assert base != digest(documents={"kb-a": "two"})
     assert base != digest(documents={"kb-a": "one"}, internal_documents=("kb-a",))
 

@@ -157,12 +157,12 @@ def test_amounts_dates_and_times_are_not_personal() -> None:
     assert findings(("Hi", [reply])) == []
 
 
-def test_the_identity_covers_the_documents_and_not_the_bundle() -> None:
+def test_the_identity_covers_all_that_is_known_to_be_public() -> None:
     def digest(**context: object) -> str:
         return PiiScorer(PiiSettings(), ScorerContext(**context)).info().digest  # type: ignore[arg-type]
 
     base = digest(documents={"kb-a": "one"})
-    assert base == digest(documents={"kb-a": "one"}, prompt="## greeting")
+    assert base != digest(documents={"kb-a": "one"}, approved_wording="Call 1-800-555-0100.")
     assert base != digest(documents={"kb-a": "two"})
     assert base != digest(documents={"kb-a": "one"}, internal_documents=("kb-a",))
 
@@ -216,3 +216,24 @@ def test_redaction_hides_the_record_and_the_forms() -> None:
     )
     assert "Nadia" in redact(text)
     assert {d.kind for d in record_of(customer)} >= {"name", "customer_number"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("card 4111/1111/1111/1111.", "card_number"),
+        ("card 4111.1111.1111.1111", "card_number"),
+        ("card 411, 111, 111, 111, 111, 1", "card_number"),
+        ("card 4111\u200b1111\u200b1111\u200b1111", "card_number"),
+        ("card 4111\u00a01111\u00a01111\u00a01111", "card_number"),
+        ("card ４１１１ １１１１ １１１１ １１１１", "card_number"),
+        ("SSN 219.09.9997", "national_id"),
+        ("SSN 219\u201109\u20119997", "national_id"),
+        ("IBAN DE89-3704-0044-0532-0130-00", "iban"),
+        ("call 2125550187", "phone"),
+        ("jane.roe＠example.com", "email"),
+    ],
+)
+def test_a_disguise_of_signs_hides_nothing(text: str, kind: str) -> None:
+    assert [span.kind for span in find_by_form(text)] == [kind]
+    assert not any(part in redact(text) for part in ("1111", "9997", "0532", "0187", "１１１１", "example"))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.registry.content.datasets import EXPECTATIONS_NAME
 from assay.registry.content.expectations import Wanted, wanted_of
 from assay.registry.content.frame import Cell, case_rows
 from assay.registry.digest import digest_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPECTATIONS_NAME", "check_dataset"]
 
-EXPECTATIONS_NAME = "expectations.yaml"
 
 CHECKS_VERSION = 1
 """Goes up whenever the same dataset could get another report."""

@@ -16,11 +16,12 @@ from assay.registry.content.references import unknown_names
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.documents import load_knowledge
-from assay.registry.strict import load_yaml, validation_problems
+from assay.registry.strict import load_yaml, read_text, validation_problems
 from assay.registry.types.case import Case, Dataset, DatasetInfo
 
-__all__ = ["load_dataset"]
+__all__ = ["EXPECTATIONS_NAME", "load_dataset"]
 
+EXPECTATIONS_NAME = "expectations.yaml"
 _SHOWN_PROBLEMS = 20
 
 
@@ -28,7 +29,8 @@ def load_dataset(folder: Path) -> Dataset:
     """Load and check the dataset in `folder`.
 
     The digest of a case is `digest_of(case)`; that of the dataset covers its `dataset.yaml`, the digests of
-    its cases whatever their order, and the digests of its knowledge documents.
+    its cases whatever their order, the digests of its knowledge documents, the approved wording, and the
+    expectations it is checked against.
 
     Raises:
         ContentError: `dataset.yaml`, a case or a knowledge document is ill-formed or missing, an id stands
@@ -41,8 +43,23 @@ def load_dataset(folder: Path) -> Dataset:
     if not cases:
         raise ContentError("the dataset holds no cases: nothing could be measured with it", file=path)
     case_digests = {case.id: digest_of(case) for case in cases}
-    digest = digest_of({"info": info, "cases": sorted(case_digests.values()), "documents": documents})
-    return Dataset(info=info, cases=cases, case_digests=case_digests, documents=documents, digest=digest)
+    wording = read_text(_inside(folder, info.wording, "wording")) if info.wording else ""
+    promised = folder / EXPECTATIONS_NAME
+    content = {
+        "info": info,
+        "cases": sorted(case_digests.values()),
+        "documents": documents,
+        "wording": wording,
+        "expectations": read_text(promised) if promised.exists() else "",
+    }
+    return Dataset(
+        info=info,
+        cases=cases,
+        case_digests=case_digests,
+        documents=documents,
+        wording=wording,
+        digest=digest_of(content),
+    )
 
 
 def _documents(folder: Path, info: DatasetInfo) -> dict[str, str]:

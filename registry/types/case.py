@@ -191,17 +191,21 @@ class DatasetInfo(Frozen):
     licence: str
     cases: str = "cases.jsonl"
     knowledge: str | None = None
+    wording: str | None = None
+    """Markdown file of sentences that the business approved for the agent to say, with `{{ placeholders }}`."""
     intents: Annotated[tuple[Name, ...], Field(min_length=1)]
     tools: tuple[Name, ...] = ()
     queues: tuple[Name, ...] = ()
 
 
 class Dataset(Frozen):
-    """A versioned set of cases. `digest` covers the cases and the knowledge they refer to."""
+    """A versioned set of cases. `digest` covers the cases, the knowledge they refer to and the approved wording."""
 
     info: DatasetInfo
     cases: tuple[Case, ...]
     case_digests: dict[str, str]
     documents: dict[str, str]
     """Document id to the SHA-256 of its content, whatever its line ends, for each of its knowledge documents."""
+    wording: str = ""
+    """The approved wording."""
     digest: str

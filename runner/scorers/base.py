@@ -39,8 +39,8 @@ class ScorerContext(Frozen):
     """Ids of documents that must not be quoted to customers."""
     superseded_documents: tuple[str, ...] = ()
     """Ids of documents that a newer one has replaced."""
-    prompt: str = ""
-    """The text of the bundle's prompt: what the bank itself wrote for the agent to say."""
+    approved_wording: str = ""
+    """What the business approved for the agent to say. It comes with the dataset, never from the candidate."""
 
 
 class Scorer(ABC):

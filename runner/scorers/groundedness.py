@@ -2,10 +2,10 @@
 
 Each reply is taken apart into claims (`claims.split`). A claim may rest on passages retrieved in this turn
 or an earlier one, results of tools, the customer's words, the instructions of a recording
-(`trajectory.system`), the bundle's prompt, and what the agent said before that was itself supported. Passages
-of internal and of superseded documents are no evidence, nor is what a passage says that the dataset's own
-documents do not: a candidate's knowledge is on trial with it. So is its prompt, which may word a sentence but
-vouches for no amount, date or other strict fact.
+(`trajectory.system`), the wording that the business approved, and what the agent said before that was itself
+supported. Passages of internal and of superseded documents are no evidence. Nor is anything that only the
+candidate brings along: its prompt and its copy of the knowledge are on trial with it. What it says has to stand
+in the dataset's documents and approved wording.
 
 A claim is judged by these rules, in order; the first that is broken gives the finding:
 
@@ -32,7 +32,6 @@ the tests measure it on files that it has not seen.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -89,11 +88,10 @@ class GroundednessScorer(Scorer):
 
     @property
     def identity(self) -> dict[str, object]:
-        # The prompt and the tools are not in it: they are those of the trajectory's bundle, whose digest is part
-        # of the trajectory. The documents are the dataset's.
         context = self.context
         return super().identity | {
             "documents": digest_of(context.documents),
+            "approved_wording": digest_of(context.approved_wording),
             "internal_documents": sorted(context.internal_documents),
             "superseded_documents": sorted(context.superseded_documents),
         }
@@ -165,12 +163,8 @@ class GroundednessScorer(Scorer):
             yield turn.index, bench.reviewed(judged)
 
     def _instructions(self, trajectory: Trajectory, today: dt.date) -> tuple[Source, ...]:
-        """The prompt, the tools' descriptions and a recording's instructions, by paragraph, so that words from afar
-        don't add up.
-        """
-        tools = self.context.manifest.tools if self.context.manifest else ()
-        told = "\n\n".join(f"{tool.name}: {tool.description} {json.dumps(tool.arguments)}" for tool in tools)
-        return instruction_sources(self.context.prompt, f"{told}\n\n{trajectory.system}", today)
+        """The approved wording and a recording's instructions, by paragraph, so that words from afar don't add up."""
+        return instruction_sources(self.context.approved_wording, trajectory.system, today)
 
     def _document(self, document: str, today: dt.date) -> Iterator[Source]:
         text = self.context.documents.get(document)
@@ -200,10 +194,10 @@ class GroundednessScorer(Scorer):
 
 
 @lru_cache(maxsize=256)
-def instruction_sources(prompt: str, system: str, today: dt.date) -> tuple[Source, ...]:
-    """A source for each paragraph of the prompt (headings and placeholders apart) and of the instructions."""
-    plain = _PLACEHOLDER.sub(" ", _HEADING.sub("", prompt))
-    told = [text_source("prompt", "prompt", part, today) for part in _paragraphs(plain)]
+def instruction_sources(wording: str, system: str, today: dt.date) -> tuple[Source, ...]:
+    """A source for each paragraph of the approved wording (headings and placeholders apart) and of the instructions."""
+    plain = _PLACEHOLDER.sub(" ", _HEADING.sub("", wording))
+    told = [text_source("wording", "approved wording", part, today) for part in _paragraphs(plain)]
     return (*told, *(text_source("system", "instructions", part, today) for part in _paragraphs(system)))
 
 

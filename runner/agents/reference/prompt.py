@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from assay.registry.errors import ContentError, nearest
@@ -65,6 +65,8 @@ class Prompt:
         if missing:
             raise ContentError(f"the prompt has no section {', '.join(map(repr, missing))}")
         environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        # Chance would give the same bundle another verdict each time.
+        del environment.filters["random"], environment.globals["lipsum"]
         self._templates = {name: _template(environment, name, body) for name, body in bodies.items() if body}
 
     def has(self, section: str) -> bool:
@@ -87,10 +89,15 @@ class Prompt:
 
 def _template(environment: SandboxedEnvironment, name: str, body: str) -> Template:
     try:
-        used = meta.find_undeclared_variables(environment.parse(body))
+        parsed = environment.parse(body)
+        used = meta.find_undeclared_variables(parsed)
         template = environment.from_string(body)
-    except TemplateSyntaxError as error:
+    except TemplateError as error:
         raise ContentError(f"the prompt section {name!r} is not valid Jinja: {error.message}") from None
+    if parsed.find(nodes.For) is not None:
+        raise ContentError(
+            f"the prompt section {name!r} has a loop: a section is words and conditions, nothing that runs on"
+        )
     unknown = sorted(used - SECTIONS[name])
     if unknown:
         hint = nearest(unknown[0], SECTIONS[name]) or " It has no placeholders."

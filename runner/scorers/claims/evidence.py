@@ -20,7 +20,7 @@ from assay.runner.scorers.claims.wording import Wording, wording_of
 
 __all__ = ["FactIndex", "Source", "SourceKind", "text_source", "tool_source"]
 
-SourceKind = Literal["passage", "tool", "customer", "system", "prompt", "agent"]
+SourceKind = Literal["passage", "tool", "customer", "system", "wording", "agent"]
 
 _FactMap = Mapping[FactKind, frozenset[object]]
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -62,6 +63,8 @@ _DURATIONS = {"minute": ("hour", 1 / 60), "min": ("hour", 1 / 60), "hour": ("hou
     "year": ("month", 12.0),
 }
 _SCALE = {"k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_OVERLONG = re.compile(r"\S{65,}")
+"""No fact is as long as this without a space; the patterns take quadratic time on what is."""
 _ROUGH = re.compile(r"\b(?:about|around|approximately|roughly|nearly|almost|some)\s+\$?$", re.IGNORECASE)
 
 _Build = Callable[[re.Match[str], dt.date], Iterable[tuple[FactKind, Value]]]
@@ -76,7 +79,7 @@ def facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
 
 @lru_cache(maxsize=8192)
 def _facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
-    rest = digits(text)
+    rest = _OVERLONG.sub(lambda m: "¦" * len(m[0]), digits(_plain(text)))
     found: list[Fact] = []
     for pattern, build in _PATTERNS:
         spans: list[tuple[int, int]] = []
@@ -87,9 +90,24 @@ def _facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
                 found += (Fact(kind, value, match.group().strip(), rough) for kind, value in facts)
                 spans.append(match.span())
         # What one kind has read, no later kind reads again.
-        for start, end in reversed(spans):
-            rest = f"{rest[:start]}{'¦' * (end - start)}{rest[end:]}"
+        rest = _struck(rest, spans)
     return tuple(found)
+
+
+def _plain(text: str) -> str:
+    """The text as a person reads it: full-width signs and digits are plain ones, invisible characters are gone."""
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+
+
+def _struck(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with the spans, which are in order and apart, filled in."""
+    parts, done = list[str](), 0
+    for start, end in spans:
+        parts += (text[done:start], "¦" * (end - start))
+        done = end
+    return "".join((*parts, text[done:]))
 
 
 def _number(text: str) -> float:
@@ -249,7 +267,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Build], ...] = (
     (_pattern(r"\b(?:noon|midday|midnight)\b"), _named_time),
     (_pattern(rf"(?:US)?\$\s?(?P<n>{_N})(?:\s?(?P<scale>k|thousand|million|billion)\b)?"), _amount),
     (_pattern(rf"\b(?:USD|EUR|GBP|€|£)\s?(?P<n>{_N})(?P<scale>)"), _amount),
-    (_pattern(rf"(?P<n>{_N})\s?(?P<coin>USD|US dollars|dollars?|bucks|EUR|euros?|cents?)\b"), _amount_after),
+    (
+        _pattern(
+            rf"(?P<n>{_N})\s?(?P<coin>(?:USD|US dollars|dollars?|bucks|EUR|euros?|GBP|pounds?|cents?)\b|\$(?!\s?\d))"
+        ),
+        _amount_after,
+    ),
     (_pattern(rf"(?P<n>{_N})\s?(?:%|percent\b|per cent\b)"), _percent),
     (
         _pattern(rf"(?:\b(?P<from>{_N})\s?(?:-|–|to|or|and)\s?)?\b(?P<n>{_N})(?:\s|-)\s?{_QUALIFIER}{_UNIT}"),

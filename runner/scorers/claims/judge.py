@@ -66,7 +66,7 @@ class Bench:
         self._today = today
         self._threshold = threshold
         self._sources = list(instructions)
-        self._prompt = [source for source in instructions if source.kind == "prompt"]
+        self._approved = [source for source in instructions if source.kind == "wording"]
         self._seen: set[tuple[str, str]] = set()
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
@@ -93,7 +93,7 @@ class Bench:
         """The claims of one message with their verdicts; those that hold become evidence for later ones."""
         judged: list[tuple[Claim, Verdict]] = []
         for claim in claims:
-            if not self._is_prompt(claim):
+            if not self._is_approved(claim):
                 verdict = self._verdict(claim)
                 judged.append((claim, verdict))
                 if not verdict.rule:
@@ -121,18 +121,18 @@ class Bench:
             return verdict
         return _wrong_source(verdict.sources, self._wanted)
 
-    def _is_prompt(self, claim: Claim) -> bool:
-        """Whether the sentence is the bank's own text, which claims nothing the agent could have made up."""
-        for source in self._prompt:
+    def _is_approved(self, claim: Claim) -> bool:
+        """Whether the sentence is approved wording, which claims nothing the agent could have made up."""
+        for source in self._approved:
             shared = len(claim.wording.grams & source.wording.grams)
-            if shared >= _VERBATIM * len(claim.wording.grams) and all(_vouches(source, f) for f in claim.facts):
+            if shared >= _VERBATIM * len(claim.wording.grams) and all(source.facts.has(f) for f in claim.facts):
                 return True
         return False
 
     def _verdict(self, claim: Claim) -> Verdict:
         bearing: dict[int, Source] = {}
         for fact in claim.facts:
-            holders = [source for source in self._sources if _vouches(source, fact)]
+            holders = [source for source in self._sources if source.facts.has(fact)]
             if not holders and not self._follows(fact, claim):
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
@@ -213,7 +213,7 @@ class Bench:
         """
         if not bearing or any(source.document is None for source in bearing):
             return True
-        known = merged(source.wording for source in (*bearing, *self._prompt)).words
+        known = merged(source.wording for source in (*bearing, *self._approved)).words
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source]) -> Verdict:
@@ -229,16 +229,8 @@ class Bench:
         return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
 
 
-def _vouches(source: Source, fact: Fact) -> bool:
-    """Whether a source is evidence of a fact.
-
-    A prompt is part of what is on trial: it may set the words, but a fee or a date that only it states is made up.
-    """
-    return source.facts.has(fact) and (source.kind != "prompt" or fact.kind == "number")
-
-
 def _told(source: Source) -> bool:
-    return source.kind in ("customer", "system")
+    return source.kind in ("customer", "system", "wording")
 
 
 def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
