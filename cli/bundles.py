@@ -13,6 +13,7 @@ import typer
 
 from assay.cli.console import say, table
 from assay.cli.pipeline import Session
+from assay.registry.errors import NotFoundError
 from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ def register(
     register_bundle(Session(find_workspace()), bundle)
 
 
-def register_bundle(session: Session, file: Path) -> str:
+def register_bundle(session: Session, file: Path, *, quiet: bool = False) -> str:
     """Register and say what was new; returns a reference to the exact version, e.g. `harborline/3`."""
+    from assay.runner.agents.factory import check_bundle_file
     from assay.runner.agents.reference.triage import train_triage
 
+    check_bundle_file(file)
     registration = session.store.register(file, train_triage)
     version = registration.version
+    if quiet:
+        return f"{version.name}/{version.version}"
     known = "registered" if registration.created else "already registered"
     say(f"{version.label} {known} (sha256 {version.digest[:12]}), now {version.name}@candidate")
     for kind, part in (("prompt", version.prompt), ("retrieval", version.retrieval), ("model", version.model)):
@@ -57,6 +62,8 @@ def list_bundles(
 ) -> None:
     """List registered bundles with the aliases that point at them."""
     session = Session(find_workspace())
+    if agent is not None and agent not in session.store.agents():
+        raise NotFoundError("agent", agent, session.store.agents(), where="the registry")
     found = [
         version for name in ([agent] if agent else session.store.agents()) for version in session.store.versions(name)
     ]

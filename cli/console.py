@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Advance", "console", "progress", "say", "table"]
+__all__ = ["Advance", "console", "note", "progress", "say", "table"]
 
 _PLAIN_WIDTH = 112
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
@@ -32,6 +32,11 @@ def console() -> Console:
 def say(text: str = "") -> None:
     """Print a line as it is: no markup, no wrapping."""
     print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Print a line about the work itself on standard error, so that standard output holds results alone."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:

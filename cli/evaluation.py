@@ -10,6 +10,7 @@ import typer
 
 from assay.cli.console import say, table
 from assay.cli.pipeline import Session
+from assay.registry.errors import NotFoundError
 from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def list_runs(
 ) -> None:
     """List finished runs, newest first."""
     session = Session(find_workspace())
+    if agent is not None and agent not in session.store.agents_with_runs():
+        raise NotFoundError("agent", agent, session.store.agents_with_runs(), where="the stored runs")
     names = [agent] if agent else session.store.agents_with_runs()
     found = sorted(
         (r for name in names for r in session.store.find_runs(name)), key=lambda r: r.created_at, reverse=True

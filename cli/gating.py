@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.bundles import register_bundle
-from assay.cli.console import say, table
+from assay.cli.console import note, say, table
 from assay.cli.evaluation import show_run
 from assay.cli.pipeline import Session
+from assay.registry.errors import AssayError
 from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def gate(
     session = Session(find_workspace())
     name = policy or session.workspace.release(session.load_run(run)[0].agent).policy
     decision = session.gate(run, name, baseline)
+    if session.load_suite(decision.suite)[1].digest != decision.dataset_digest:
+        note("The dataset has changed since this run: a promotion will ask for a new one.")
     if as_json:
         say(decision.model_dump_json(indent=2))
     else:
@@ -52,7 +55,7 @@ def check(
     concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")] = 16,
     html: Annotated[Path | None, typer.Option("--report", help="Write the HTML report here.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The decision as JSON, last on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The decision as JSON, alone on standard output.")] = False,
 ) -> None:
     """Register a bundle, evaluate it and gate it, by the suite and policy that assay.yaml names for its agent.
 
@@ -61,18 +64,21 @@ def check(
     Example: assay check bundles/harborline/improved.yaml --report report.html
     """
     session = Session(find_workspace())
-    ref = register_bundle(session, bundle)
+    for release in session.workspace.config.agents.values():
+        session.load_policy(release.policy)  # a policy that cannot be read is told before hours of replay
+    ref = register_bundle(session, bundle, quiet=as_json)
     release = session.workspace.release(ref.split("/")[0])
     run = session.evaluate(ref, release.suite, concurrency=concurrency)
-    show_run(run)
     decision = session.gate(run.run_id, release.policy)
-    show_decision(decision)
-    if html:
-        say(f"Report: {write_report(session, decision, html)}")
-    if markdown:
-        write_report(session, decision, markdown)
     if as_json:
         say(decision.model_dump_json(indent=2))
+    else:
+        show_run(run)
+        show_decision(decision)
+    if html:
+        note(f"Report: {write_report(session, decision, html)}")
+    if markdown:
+        write_report(session, decision, markdown)
     raise typer.Exit(decision.verdict.exit_code)
 
 
@@ -116,6 +122,8 @@ def write_report(session: Session, decision: Decision, out: Path | None, *, reda
     """Write the report of a decision; the HTML file is also logged to the MLflow run."""
     from assay.cli.reporting import report_text
 
+    if out is not None and out.suffix not in {".html", ".md"}:
+        raise AssayError(f"{out}: a report is written as .html or .md, not {out.suffix or 'without an ending'!r}")
     path = out or session.workspace.reports / f"{decision.agent}-{decision.candidate.run_id[:12]}.html"
     text = report_text(session, decision, markdown=path.suffix == ".md", redact=redact)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,4 +157,11 @@ def _row(result: CheckResult) -> list[str]:
     interval = result.difference or (estimate.interval if estimate else None)
     bound = "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
     name = result.check if result.blocking else f"{result.check} (warns)"
-    return [name, str(result.verdict), value, bound, str(estimate.units if estimate else 0), result.limit]
+    return [
+        name,
+        str(result.verdict) if result.applicable else "n/a",
+        value,
+        bound,
+        str(estimate.units if estimate else 0),
+        result.limit,
+    ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.cli.console import progress, say
+from assay.cli.console import note, progress
 from assay.registry.digest import digest_of
 from assay.registry.errors import IntegrityError, NotFoundError
 from assay.registry.workspace import Workspace
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from assay.registry.types.suite import Suite
     from assay.runner.evaluate import Evidence, Subject
     from assay.runner.scorers.base import Scorer
+
+_TRACED = 50
+"""Failed conversations of a run that MLflow shows as traces: a trace costs about 30 ms."""
 
 __all__ = ["Session", "Standard", "now", "whoami"]
 
@@ -100,6 +104,7 @@ class Session:
             manifest=bundle.version.manifest if bundle else None,
             rule_packs=load_rule_packs(self.workspace.rules),
             approved_wording=dataset.wording,
+            tools=dataset.info.tools,
             **self._knowledge(dataset),
         )
         scorers = build_scorers(suite, context)
@@ -142,7 +147,7 @@ class Session:
         subject = Subject(bundle.version.name, bundle.version.digest, bundle.version.label)
         journal = Journal(self.workspace.journal)
         total = len(standard.dataset.cases) * standard.suite.trials
-        with progress(f"replaying {subject.label}", min(total, limit or total)) as advance:
+        with progress(f"replaying {subject.label}", min(total, limit or total)) as advance, _kept_on_interrupt():
             evidence = collect(
                 _agent_of(bundle),
                 subject,
@@ -155,8 +160,8 @@ class Session:
                 progress=lambda _trajectory, _fresh: advance(),
             )
         for path in journal.set_aside:
-            say(f"A damaged trajectory was set aside and run again: {path}")
-        say(f"{evidence.fresh} trajectories run, {evidence.reused} already in the journal.")
+            note(f"A damaged trajectory was set aside and run again: {path}")
+        note(f"{evidence.fresh} trajectories run, {evidence.reused} already in the journal.")
         return self._finish(evidence, subject, standard)
 
     def _evaluate_recorded(self, name: str, suite_name: str, limit: int | None) -> EvalRun:
@@ -170,7 +175,7 @@ class Session:
         subject = Subject(recordings.agent, recordings.bundle_digest, recordings.label)
         trajectories = recordings.for_dataset(standard.dataset, standard.suite.replay)[:limit]
         evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
-        say(f"{len(evidence.trajectories)} recorded trajectories for {len(evidence.trials)} planned trials.")
+        note(f"{len(evidence.trajectories)} recorded trajectories for {len(evidence.trials)} planned trials.")
         return self._finish(evidence, subject, standard)
 
     def rescore(self, run_ref: str, suite_name: str) -> EvalRun:
@@ -182,7 +187,7 @@ class Session:
         subject = Subject(run.agent, run.bundle_digest, run.bundle_label)
         trajectories = self.store.load_trajectories(run.run_id)
         evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
-        say(
+        note(
             f"{len(evidence.trajectories)} stored trajectories for {len(evidence.trials)} planned trials; "
             "no agent was run."
         )
@@ -222,16 +227,25 @@ class Session:
         return stored
 
     def _show_failures(self, run: EvalRun, evidence: Evidence) -> None:
-        """Trace the conversations that a person will want to look at, in MLflow's own view."""
-        results: dict[tuple[str, int], list[tuple[str, Any]]] = {}
-        for record in run.scores:
-            results.setdefault((record.case_id, record.trial), []).append((record.metric, record.result))
+        """Trace the conversations that a person will want to look at, in MLflow's own view, without personal data."""
+        from assay.registry.pii import redact_json
+
+        customers = {trial.case.id: trial.case.customer for trial in evidence.trials}
+
+        def redacted(model: Any, case_id: str) -> Any:
+            return type(model).model_validate(redact_json(model.model_dump(mode="json"), customers[case_id]))
+
         failing = set(failing_cases(run))
-        chosen = [t for t in evidence.trajectories.values() if t.case_id in failing]
-        chosen.sort(key=lambda t: (t.case_id, t.trial))
-        with progress("tracing failed conversations", 1) as advance:
-            count = self.store.log_traces(run.run_id, [(t, results.get((t.case_id, t.trial), [])) for t in chosen])
-            advance(f"{count} traces")
+        chosen = sorted((t for t in evidence.trajectories.values() if t.case_id in failing), key=lambda t: t.key)[
+            :_TRACED
+        ]
+        results: dict[tuple[str, int], list[tuple[str, Any]]] = {(t.case_id, t.trial): [] for t in chosen}
+        for record in run.scores:
+            if (record.case_id, record.trial) in results:
+                scored = (record.metric, redacted(record.result, record.case_id))
+                results[record.case_id, record.trial].append(scored)
+        plain = [t.model_copy(update={"turns": tuple(redacted(turn, t.case_id) for turn in t.turns)}) for t in chosen]
+        self.store.log_traces(run.run_id, [(t, results[t.case_id, t.trial]) for t in plain], limit=_TRACED)
 
     def load_run(self, ref: str) -> tuple[EvalRun, str]:
         """A stored run and its digest, if it still is what the ledger knows.
@@ -326,6 +340,15 @@ def _agent_of(bundle: ResolvedBundle):
     from assay.runner.agents.factory import build_agent
 
     return build_agent(bundle.version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
+
+
+@contextmanager
+def _kept_on_interrupt() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("Interrupted. The trajectories that were finished are kept: the same command goes on from there.")
+        raise
 
 
 def _versions() -> dict[str, str]:

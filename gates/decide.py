@@ -131,7 +131,9 @@ def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy:
         return f"Nothing can be concluded: {flaw}."
     warnings = [c.check for c in checks if not c.blocking and c.verdict is not Verdict.PASS]
     tail = f"; warnings: {', '.join(warnings)}" if warnings else ""
-    blocking = [c for c in checks if c.blocking]
+    blocking = [c for c in checks if c.blocking and c.applicable]
+    idle = sum(c.blocking and not c.applicable for c in checks)
+    tail += f"; {idle} not applicable" if idle else ""
     if verdict is Verdict.PASS:
         return f"All {len(blocking)} blocking checks of the policy {policy!r} pass{tail}."
     held = len([c for c in blocking if c.verdict is Verdict.PASS])

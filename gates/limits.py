@@ -27,6 +27,7 @@ class Ruling:
     difference: Interval | None = None
     worst_cases: tuple[str, ...] = ()
     breakdown: tuple[str, ...] = ()
+    applicable: bool = True
 
 
 def judge_limit(check: LimitCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:

@@ -52,6 +52,7 @@ def judge(check: Check, bench: Bench) -> CheckResult:
         verdict=ruling.verdict,
         blocking=check.blocking,
         critical=check.critical,
+        applicable=ruling.applicable,
         limit=_requirement(check, bench.policy.confidence),
         reason=ruling.reason,
         estimate=ruling.estimate,
@@ -83,7 +84,7 @@ def _compared(check: NonInferiorityCheck | SuperiorityCheck, candidate: Evidence
     if bench.baseline.applies:
         return Ruling(bench.baseline.verdict, bench.baseline.reason)
     if check.if_no_champion == "not_applicable":
-        return Ruling(Verdict.PASS, f"Not applicable: {bench.baseline.reason}")
+        return Ruling(Verdict.PASS, f"Not applicable: {bench.baseline.reason}", applicable=False)
     return Ruling(Verdict.INCONCLUSIVE, bench.baseline.reason)
 
 

@@ -15,10 +15,21 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
+from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Customer, PersonalDataKind, PersonalDatum
 
-__all__ = ["PersonalSpan", "find_by_form", "find_by_record", "is_card_number", "is_iban", "record_of", "redact"]
+__all__ = [
+    "PersonalSpan",
+    "find_by_form",
+    "find_by_record",
+    "is_card_number",
+    "is_iban",
+    "record_of",
+    "redact",
+    "redact_json",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ def _any(text: str) -> bool:
     return True
 
 
+_KINDS = frozenset(get_args(PersonalDataKind)) - {"name"}
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -162,6 +174,22 @@ def redact(text: str, customer: Customer | None = None) -> str:
         parts += (text[end : span.start], f"[{span.kind.replace('_', ' ')}]")
         end = span.end
     return "".join((*parts, text[end:]))
+
+
+def redact_json(value: JsonValue, customer: Customer | None = None) -> JsonValue:
+    """`value` with all text in it redacted, and what stands under the name of a kind of personal data replaced."""
+    if isinstance(value, str):
+        return redact(value, customer)
+    if isinstance(value, list):
+        return [redact_json(item, customer) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: f"[{key.replace('_', ' ')}]"
+            if key in _KINDS and isinstance(item, str)
+            else redact_json(item, customer)
+            for key, item in value.items()
+        }
+    return value
 
 
 def _without_overlaps(spans: Iterable[PersonalSpan]) -> tuple[PersonalSpan, ...]:

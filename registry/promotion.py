@@ -212,7 +212,7 @@ def _decision_problems(
     if decision.verdict is not Verdict.PASS:
         problems.append(
             f"the newest decision about it ({decision.decided_at}) is {decision.verdict}: {decision.summary} "
-            f"Only PASS promotes; once what failed is mended, register it and run {gate}"
+            f"Only PASS promotes; once it is mended, run `assay check` on the bundle's file"
         )
     baseline = decision.baseline.bundle_digest if decision.baseline else None
     champion = last.bundle_digest if last else None

@@ -59,7 +59,7 @@ def test_the_main_job_from_registration_to_promotion(assay, released: Path) -> N
 
 def test_what_was_run_is_not_run_again(assay, released: Path) -> None:
     again = assay("eval", "harborline@candidate", cwd=released)
-    assert "0 trajectories run" in again.out
+    assert "0 trajectories run" in again.err
 
 
 def test_scoring_again_runs_no_agent(assay, released: Path, monkeypatch) -> None:
@@ -71,7 +71,7 @@ def test_scoring_again_runs_no_agent(assay, released: Path, monkeypatch) -> None
     monkeypatch.setattr(factory, "build_agent", refuse)
     scored = assay("score", "latest", "--suite", "contact-center", cwd=released)
     assert scored.code == 0, scored.err
-    assert "no agent was run" in scored.out
+    assert "no agent was run" in scored.err
 
 
 def test_a_worse_prompt_is_blocked_and_the_champion_stays(assay, released: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_changed_dataset_voids_the_decision(assay, released: Path) -> None:
         refused = assay("promote", "harborline@candidate")
         assert refused.code == 1
         ran = assay("eval", "harborline@champion", "--suite", "contact-center")
-        assert "1 trajectories run, " in ran.out
+        assert "1 trajectories run, " in ran.err
     finally:
         cases.write_text(before)
 
@@ -222,6 +222,36 @@ def test_a_bad_file_leaves_what_is_stored_as_it_was(assay, released: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("file", "old", "new", "part"),
+    [
+        ("odd.yaml", "min_overlap", "min_overlp", "min_overlap"),
+        ("odd.yaml", "refund_fee: 40", "refund_fees: 40", "refund_fees"),
+        ("prompts/odd.md", "{{ quote }}", "{{ quot }}", "quote"),
+        ("prompts/odd.md", "## greeting", "## greting", "greeting"),
+        ("prompts/odd.md", "{{ quote }}", "{{ quote }", "answer"),
+        ("training/odd.csv", "text,intent,signal", "text,intention,signal", "intent"),
+    ],
+)
+def test_what_an_agent_could_not_run_with_is_not_registered(assay, released: Path, file, old, new, part) -> None:
+    folder = released / "bundles" / "harborline"
+    bundle = (folder / "champion.yaml").read_text()
+    sources = {
+        "odd.yaml": bundle.replace("champion.md", "odd.md").replace("utterances.csv", "odd.csv"),
+        "prompts/odd.md": (folder / "prompts" / "champion.md").read_text(),
+        "training/odd.csv": (folder / "training" / "utterances.csv").read_text(),
+    }
+    assert old in sources[file]
+    for name, text in sources.items():
+        (folder / name).write_text(text.replace(old, new, 1) if name == file else text)
+    before = assay("bundle", "list", "--json", cwd=released).out
+    refused = assay("register", "bundles/harborline/odd.yaml")
+    assert refused.code == 2
+    assert file.split("/")[-1] in refused.err
+    assert part in refused.err
+    assert assay("bundle", "list", "--json").out == before
+
+
+@pytest.mark.parametrize(
     ("args", "part"),
     [
         (("eval", "harborlin@candidate"), "Did you mean 'harborline'?"),
@@ -245,3 +275,34 @@ def test_no_workspace_says_how_to_make_one(assay, tmp_path: Path) -> None:
     done = assay("status", "harborline", cwd=tmp_path)
     assert done.code == 2
     assert "assay init" in done.err
+
+
+def test_json_stands_alone_on_standard_output(assay, released: Path) -> None:
+    decided = assay("check", "bundles/harborline/champion.yaml", "--json", cwd=released)
+    assert json.loads(decided.out)["verdict"] in {"PASS", "FAIL", "INCONCLUSIVE"}
+    measured = assay("eval", "harborline@candidate", "--json")
+    assert "escalation_recall" in json.loads(measured.out)["metrics"]
+
+
+def test_a_rule_that_names_a_tool_nobody_has_is_refused(assay, released: Path) -> None:
+    rules = released / "evalsuites" / "policies" / "harborline.yaml"
+    before = rules.read_text()
+    try:
+        rules.write_text(before.replace("{called: [block_card]}", "{called: [blok_card]}"))
+        refused = assay("check", "bundles/harborline/champion.yaml", cwd=released)
+        assert refused.code == 2
+        assert "Did you mean 'block_card'?" in refused.err
+    finally:
+        rules.write_text(before)
+
+
+def test_traces_in_mlflow_hold_no_personal_data(assay, released: Path) -> None:
+    database = sqlite3.connect(released / "mlruns" / "mlflow.db")
+    spans = " ".join(str(row) for row in database.execute("SELECT content FROM spans"))
+    database.close()
+    assert "turn 1" in spans
+    lines = (released / "datasets" / "harborline" / "cases.jsonl").read_text().splitlines()
+    numbers = {
+        customer.get("customer_number") for line in lines if (customer := json.loads(line).get("customer") or {})
+    }
+    assert {number for number in numbers if number and number in spans} == set()

@@ -54,6 +54,7 @@ class BundleFiles:
     retrieval: StoredRetrieval
     model: ModelConfig
     utterances: str
+    utterances_file: Path
     """Text of the CSV file that the model is trained from."""
 
     @property
@@ -81,6 +82,7 @@ def read_bundle(file: Path) -> BundleFiles:
         ),
         model=ModelConfig(**source.model.model_dump(exclude={"utterances"})),
         utterances=_text(file, source.model.utterances, "model.utterances"),
+        utterances_file=file.parent / source.model.utterances,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.registry.digest import canonical_json, digest_bytes, digest_of
-from assay.registry.errors import AssayError, IntegrityError
+from assay.registry.errors import AssayError, ContentError, IntegrityError
 from assay.registry.store.artifacts import add_version, find_version, tags_of, version_number
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import BundleFiles, StoredBundle, prompt_digest, retrieval_digest
@@ -105,7 +105,10 @@ class Registrar:
         if found is not None:
             return ArtifactVersion(name=name, version=version_number(found), digest=tags_of(found)[DIGEST_TAG])
         # Trained before anything is made in MLflow, so that a training that fails leaves nothing there.
-        estimator = train(self._files.model, self._files.utterances)
+        try:
+            estimator = train(self._files.model, self._files.utterances)
+        except ContentError as error:
+            raise ContentError(error.problem, file=self._files.utterances_file, line=error.line) from None
         data = dump_estimator(estimator)
         tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
         made = self._add("model", name, tags, lambda folder, model_id: _write_model(estimator, data, folder, model_id))

@@ -116,6 +116,10 @@ class BundleSource(Frozen):
     @model_validator(mode="after")
     def _references_exist(self) -> BundleSource:
         check_references(self.tools, self.roles)
+        declared = {tool.name for tool in self.tools}
+        for tool in self.autonomy.limits:
+            if tool not in declared:
+                raise ValueError(f"autonomy.limits names the tool {tool!r}, which is not declared under 'tools'")
         return self
 
 

@@ -66,6 +66,8 @@ class CheckResult(Frozen):
     verdict: Verdict
     blocking: bool
     critical: bool
+    applicable: bool = True
+    """False for a comparison where there is no champion yet and the policy lets the first release go without."""
     limit: str
     """The requirement in words, e.g. `lower 95 % bound >= 0.90`."""
     reason: str

@@ -33,6 +33,8 @@ class ScorerContext(Frozen):
 
     manifest: BundleManifest | None = None
     rule_packs: dict[str, str] = {}
+    tools: tuple[str, ...] = ()
+    """Tools that the dataset knows; where there are any, policy rules can name no others."""
     documents: dict[str, str] = {}
     """Knowledge document id to its full text."""
     internal_documents: tuple[str, ...] = ()

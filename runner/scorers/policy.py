@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assay.registry.digest import digest_of
-from assay.registry.errors import NotFoundError
+from assay.registry.errors import ContentError, NotFoundError, nearest
 from assay.registry.types.base import Frozen, Name, Severity
 from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, ScorerFailure, Skipped
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.scorers.base import Scorer, ScorerContext
 from assay.runner.scorers.rules.evaluate import check, view_of
-from assay.runner.scorers.rules.model import Rule, RulePack, parse_pack
+from assay.runner.scorers.rules.model import Rule, RulePack, parse_pack, tools_named
 from assay.runner.scorers.rules.view import Checked
 
 __all__ = ["PolicyScorer", "exercised"]
@@ -60,6 +60,12 @@ class PolicyScorer(Scorer):
         if wanted not in context.rule_packs:
             raise NotFoundError("rule pack", wanted, context.rule_packs, where="scorer 'policy' (setting 'rules')")
         self.pack: RulePack = parse_pack(context.rule_packs[wanted], file=f"rule pack {wanted}")
+        for where, tool in tools_named(self.pack) if context.tools else ():
+            if tool not in context.tools:
+                hint = nearest(tool, context.tools)
+                raise ContentError(
+                    f"no tool named {tool!r} in the dataset.{hint}", file=f"rule pack {wanted}", key=where
+                )
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:

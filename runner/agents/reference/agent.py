@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from assay.registry.errors import ContentError, nearest
 from assay.registry.retrieval.search import Retriever
 from assay.registry.strict import validation_problems
-from assay.registry.types.bundle import BundleManifest
+from assay.registry.types.bundle import Adapter, BundleManifest
 from assay.runner.agents.base import Agent, AgentSession, ConversationContext
 from assay.runner.agents.reference.desk import Roles
 from assay.runner.agents.reference.equipment import Equipment
@@ -19,7 +20,7 @@ from assay.runner.agents.reference.prompt import Prompt
 from assay.runner.agents.reference.session import ReferenceSession
 from assay.runner.agents.reference.triage import TriageModel
 
-__all__ = ["ReferenceAgent", "build_reference_agent"]
+__all__ = ["ReferenceAgent", "build_reference_agent", "read_settings"]
 
 
 class ReferenceAgent:
@@ -31,6 +32,18 @@ class ReferenceAgent:
     def start(self, context: ConversationContext) -> AgentSession:
         """Begin a conversation."""
         return ReferenceSession(self._equipment, context)
+
+
+def read_settings(adapter: Adapter, file: Path | None = None) -> ReferenceSettings:
+    """The settings of the reference agent. Raises ContentError, with `file` where it is given."""
+    try:
+        return ReferenceSettings.model_validate(adapter.settings)
+    except ValidationError as error:
+        lines = [
+            ContentError(text, file=file, key=f"adapter.settings.{key}")
+            for key, text in validation_problems(error, ReferenceSettings)
+        ]
+        raise ContentError("\n".join(map(str, lines))) from None
 
 
 def build_reference_agent(manifest: BundleManifest, prompt: str, retriever: Retriever, model: Any) -> Agent:
@@ -46,14 +59,7 @@ def build_reference_agent(manifest: BundleManifest, prompt: str, retriever: Retr
         ContentError: the prompt, the settings, the roles or the model do not fit the agent, or the model knows an
             intent that the autonomy policy says nothing about.
     """
-    try:
-        settings = ReferenceSettings.model_validate(manifest.adapter.settings)
-    except ValidationError as error:
-        lines = [
-            ContentError(text, key=f"adapter.settings.{key}")
-            for key, text in validation_problems(error, ReferenceSettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    settings = read_settings(manifest.adapter)
     triage = TriageModel(model)
     known = set(manifest.autonomy.intents) | SMALL_TALK
     for intent in triage.intents:

@@ -36,7 +36,7 @@ from assay.registry.types.base import AutonomyLevel, Frozen, JsonValue, Name, Ri
 from assay.runner.scorers.rules.airline_state import STATE_CHECKS
 from assay.runner.scorers.rules.patterns import PatternError, compiled
 
-__all__ = ["CONDITIONS", "Rule", "RulePack", "RuleScope", "Trigger", "parse_pack"]
+__all__ = ["CONDITIONS", "Rule", "RulePack", "RuleScope", "Trigger", "parse_pack", "tools_named"]
 
 Text = Annotated[str, Field(min_length=1)]
 Patterns = Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -241,6 +241,30 @@ class Rule(Frozen):
 
 CONDITIONS = tuple(name for name in Rule.model_fields if name not in {"id", "title", "clause", "severity", "scope"})
 """The kinds of conditions, by their keys."""
+
+
+def tools_named(pack: RulePack) -> Iterator[tuple[str, str]]:
+    """Every tool that a pack names, with the place where it does."""
+    yield from (("writes", tool) for tool in pack.writes)
+    yield from (("verified", tool) for tool in pack.verified)
+    for rule in pack.rules:
+        for key, tool in _tools_in(rule.model_dump(mode="json")):
+            yield f"{rule.id}.{key}", tool
+
+
+def _tools_in(value: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if key == "lists" and isinstance(item, dict):
+            yield from (("lists", tool) for tool in item)
+        elif key in {"tools", "data_of", "called"} and isinstance(item, list):
+            yield from ((key, tool) for tool in item)
+        elif key == "needs" and isinstance(item, dict) and isinstance(item.get("tool"), str):
+            yield "needs.tool", item["tool"]
+        else:
+            yield from _tools_in(item)
+
 
 _PATTERN_FIELDS = ("any_of", "unless", "asked", "customer", "reply")
 
