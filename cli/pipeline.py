@@ -307,6 +307,9 @@ class Session:
                 raise NotFoundError("bundle", f"{run.agent}@champion", self.store.aliases(run.agent))
             return None, False
         champion = self.store.bundle(f"{run.agent}@champion")
+        promoted = self.ledger.promotions(run.agent)[:1]
+        if promoted and promoted[0].bundle_digest != champion.digest:
+            note(f"{run.agent}@champion was moved by hand: the ledger's champion is {promoted[0].label}.")
         if champion.digest == run.bundle_digest:
             return None, False
         runs = self.store.find_runs(

@@ -31,7 +31,11 @@ def promote(
     session = Session(find_workspace())
     agent = session.store.bundle(ref).name
     before = session.ledger.promotions(agent)
+    stood_at = session.store.aliases(agent).get("champion")
     done = move(session.store, session.ledger, agent, ref, session.requirements(agent, ref), whoami(), now())
+    if done in before[:1] and stood_at != done.bundle_version:
+        say(f"{done.label} is champion since {done.at}: {agent}@champion, moved by hand, is put back on it.")
+        return
     if done in before[:1]:
         say(f"{done.label} is {agent}@champion already, since {done.at}.")
         return

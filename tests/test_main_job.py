@@ -277,6 +277,18 @@ def test_no_workspace_says_how_to_make_one(assay, tmp_path: Path) -> None:
     assert "assay init" in done.err
 
 
+def test_an_alias_moved_by_hand_is_told_and_put_back(assay, released: Path) -> None:
+    from assay.cli.pipeline import Session
+    from assay.registry.workspace import find_workspace
+
+    standing = json.loads(assay("status", "harborline", "--json", cwd=released).out)["champion"]["version"]
+    Session(find_workspace(released, {})).store.set_alias("harborline", "champion", standing + 1)
+    assert "moved by hand" in assay("gate", "harborline@candidate").err
+    assert json.loads(assay("status", "harborline", "--json").out)["mismatches"] != []
+    assert "put back" in assay("promote", f"harborline/{standing}").out
+    assert json.loads(assay("status", "harborline", "--json").out)["mismatches"] == []
+
+
 def test_json_stands_alone_on_standard_output(assay, released: Path) -> None:
     decided = assay("check", "bundles/harborline/champion.yaml", "--json", cwd=released)
     assert json.loads(decided.out)["verdict"] in {"PASS", "FAIL", "INCONCLUSIVE"}

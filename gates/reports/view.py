@@ -27,7 +27,7 @@ from assay.registry.types.trajectory import Outcome, Trajectory
 __all__ = ["Champion", "Fact", "Note", "ReportView", "VerdictView", "report_view", "verdict_view"]
 
 _MEANING = {
-    Verdict.PASS: ("✓", "Every required check was measured and met. This candidate may be promoted."),
+    Verdict.PASS: ("✓", "Every required check that applies was measured and met. This candidate may be promoted."),
     Verdict.FAIL: ("✕", "At least one required check was measured and not met. This candidate may not be promoted."),
     Verdict.INCONCLUSIVE: (
         "?",
