@@ -41,8 +41,8 @@ def gate(
     session = Session(find_workspace())
     name = policy or session.workspace.release(session.load_run(run)[0].agent).policy
     decision = session.gate(run, name, baseline)
-    if session.load_suite(decision.suite)[1].digest != decision.dataset_digest:
-        note("The dataset has changed since this run: a promotion will ask for a new one.")
+    if session.dataset_of(decision) is None:
+        note("The workspace no longer has the dataset as it was in this run: a promotion will ask for a new one.")
     if as_json:
         say(decision.model_dump_json(indent=2))
     else:

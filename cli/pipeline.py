@@ -7,12 +7,13 @@ import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.cli.console import note, progress
 from assay.registry.digest import digest_of
-from assay.registry.errors import IntegrityError, NotFoundError
+from assay.registry.errors import AssayError, IntegrityError, NotFoundError
 from assay.registry.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,24 +63,18 @@ class Session:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._store: Store | None = None
-        self._ledger: Ledger | None = None
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        if self._store is None:
-            from assay.registry.store import Store
+        from assay.registry.store import Store
 
-            self._store = Store(self.workspace)
-        return self._store
+        return Store(self.workspace)
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
-        if self._ledger is None:
-            from assay.registry.ledger import Ledger
+        from assay.registry.ledger import Ledger
 
-            self._ledger = Ledger(self.workspace.ledger_url)
-        return self._ledger
+        return Ledger(self.workspace.ledger_url)
 
     def load_suite(self, name: str) -> tuple[Suite, Dataset]:
         """A suite of the workspace by name or path, with its dataset. Raises ContentError, NotFoundError."""
@@ -91,6 +86,14 @@ class Session:
             known = [path.parent.name for path in self.workspace.datasets.glob("*/dataset.yaml")]
             raise NotFoundError("dataset", suite.dataset, known, where=str(self.workspace.datasets))
         return suite, load_dataset(folder)
+
+    def dataset_of(self, decision: Decision) -> Dataset | None:
+        """The dataset that a decision rests on; None where the workspace no longer has it as it was."""
+        try:
+            _, dataset = self.load_suite(decision.suite)
+        except AssayError:  # a suite given by path, or content that is being edited: the decision stands without
+            return None
+        return dataset if dataset.digest == decision.dataset_digest else None
 
     def standard(self, suite_name: str, bundle: ResolvedBundle | None, *, check_data: bool = True) -> Standard:
         """The suite, its dataset (checked), and its scorers, set up for a bundle."""
@@ -333,8 +336,6 @@ class Session:
         )
 
     def _refuse_mode(self, suite: Suite, wanted: str, why: str) -> None:
-        from assay.registry.errors import AssayError
-
         if suite.replay.mode != wanted:
             raise AssayError(f"suite {suite.name!r} replays {suite.replay.mode!r}, but {why}: it needs {wanted!r}")
 

@@ -44,5 +44,5 @@ def report_text(session: Session, decision: Decision, *, markdown: bool, redact:
 
 def _cases(session: Session, decision: Decision) -> dict[str, Case]:
     """The cases as they were evaluated; none where the dataset has changed since."""
-    _, dataset = session.load_suite(decision.suite)
-    return {case.id: case for case in dataset.cases} if dataset.digest == decision.dataset_digest else {}
+    dataset = session.dataset_of(decision)
+    return {case.id: case for case in dataset.cases} if dataset else {}

@@ -289,6 +289,18 @@ def test_an_alias_moved_by_hand_is_told_and_put_back(assay, released: Path) -> N
     assert json.loads(assay("status", "harborline", "--json").out)["mismatches"] == []
 
 
+def test_a_run_on_a_suite_given_by_path_is_gated_and_reported(assay, released: Path) -> None:
+    suite = released / "elsewhere.yaml"
+    text = (released / "evalsuites" / "contact-center.yaml").read_text()
+    suite.write_text(text.replace("name: contact-center", "name: elsewhere", 1))
+    assert assay("register", "bundles/harborline/champion.yaml", cwd=released).code == 0
+    assert assay("eval", "harborline@candidate", "--suite", str(suite)).code == 0
+    judged = assay("gate", "latest", "--policy", "production")
+    assert judged.code in {0, 1, 3}, judged.err
+    assert "no longer has the dataset" in judged.err
+    assert assay("report", "latest", "-o", "elsewhere.html").code == 0
+
+
 def test_json_stands_alone_on_standard_output(assay, released: Path) -> None:
     decided = assay("check", "bundles/harborline/champion.yaml", "--json", cwd=released)
     assert json.loads(decided.out)["verdict"] in {"PASS", "FAIL", "INCONCLUSIVE"}
