@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli import bundles, data, evaluation, gating, release, setting_up
+from assay.cli import bundles, datasets, evaluation, gating, importing, release, setting_up
 
 __all__ = ["app"]
 
@@ -41,8 +41,8 @@ app.command("demo")(setting_up.demo)
 app.command("schema")(setting_up.schema)
 app.command("register")(bundles.register)
 app.add_typer(bundles.group, name="bundle")
-app.add_typer(data.dataset_group, name="dataset")
-app.add_typer(data.import_group, name="import")
+app.add_typer(datasets.group, name="dataset")
+app.add_typer(importing.import_group, name="import")
 app.command("eval")(evaluation.evaluate)
 app.command("score")(evaluation.score)
 app.add_typer(evaluation.runs_group, name="runs")

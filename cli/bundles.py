@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.console import say, table
+from assay.cli.console import day, say, table
 from assay.cli.pipeline import Session
 from assay.registry.errors import NotFoundError
 from assay.registry.workspace import find_workspace
@@ -72,7 +71,7 @@ def list_bundles(
     elif not found:
         say("No bundle is registered yet. `assay register BUNDLE.yaml` registers one.")
     else:
-        rows = [[v.label, ", ".join(v.aliases), v.digest[:12], _day(v.created_at_ms)] for v in found]
+        rows = [[v.label, ", ".join(v.aliases), v.digest[:12], day(v.created_at_ms)] for v in found]
         table(["bundle", "aliases", "sha256", "registered"], rows)
 
 
@@ -81,12 +80,8 @@ def _summary(version: VersionSummary) -> dict[str, object]:
         "bundle": f"{version.agent}/{version.version}",
         "aliases": list(version.aliases),
         "digest": version.digest,
-        "registered": _day(version.created_at_ms),
+        "registered": day(version.created_at_ms),
     }
-
-
-def _day(milliseconds: int) -> str:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat(timespec="seconds")
 
 
 @group.command("show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Advance", "console", "note", "progress", "say", "table"]
+__all__ = ["Advance", "console", "day", "note", "progress", "say", "table"]
 
 _PLAIN_WIDTH = 112
-_STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
+_STYLES = {"PASS": "green", "FAIL": "red", "WARNING": "yellow", "INCONCLUSIVE": "yellow", "ERROR": "magenta"}
 
 
 class Advance(Protocol):
@@ -27,6 +28,11 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False, soft_wrap=False)
+
+
+def day(milliseconds: int) -> str:
+    """A moment that MLflow counts in milliseconds, ISO 8601 in UTC."""
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat(timespec="seconds")
 
 
 def say(text: str = "") -> None:

@@ -119,8 +119,8 @@ def show_run(run: EvalRun, *, as_json: bool = False) -> None:
         say(f"{incomplete} of {len(run.planned)} planned trials were not run: a gate will read ERROR.")
     if broken:
         say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
-    if run.data_checks_passed is False:
-        say("The dataset fails its own checks: a gate will read ERROR. `assay dataset check` shows why.")
+    if run.data_checks_passed is None:
+        say("The dataset brings no expectations.yaml: a gate that requires data checks will read ERROR.")
     say(f"Run {run.run_id}")
 
 

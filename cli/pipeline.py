@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.cli.console import note, progress
 from assay.registry.digest import digest_of
-from assay.registry.errors import AssayError, IntegrityError, NotFoundError
+from assay.registry.errors import AssayError, IntegrityError, NotFoundError, NotMeasuredError
 from assay.registry.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.registry.promotion import Requirements
     from assay.registry.store import ResolvedBundle, Store
     from assay.registry.types.case import Dataset
+    from assay.registry.types.datacheck import DataCheckReport
     from assay.registry.types.decision import Decision
     from assay.registry.types.run import EvalRun
     from assay.registry.types.suite import Suite
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _TRACED = 50
 """Failed conversations of a run that MLflow shows as traces: a trace costs about 30 ms."""
+
+_SHOWN_FAILURES = 5
 
 __all__ = ["Session", "Standard", "now", "whoami"]
 
@@ -55,7 +58,7 @@ class Standard:
     dataset: Dataset
     scorers: tuple[Scorer, ...]
     suite_digest: str
-    data_checks_passed: bool | None
+    data_checks: DataCheckReport | None
 
 
 class Session:
@@ -111,7 +114,7 @@ class Session:
             **self._knowledge(dataset),
         )
         scorers = build_scorers(suite, context)
-        checked = self._check_data(dataset) if check_data else None
+        checked = self._check_data(dataset, bundle) if check_data else None
         return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked)
 
     def _knowledge(self, dataset: Dataset) -> dict[str, Any]:
@@ -129,11 +132,32 @@ class Session:
             "superseded_documents": tuple(d.id for d in documents if d.effective_to and d.effective_to < first),
         }
 
-    def _check_data(self, dataset: Dataset) -> bool | None:
-        from assay.registry.content import check_dataset
+    def _check_data(self, dataset: Dataset, bundle: ResolvedBundle | None) -> DataCheckReport | None:
+        """The dataset's own checks, also against what the bundle's model was trained on.
 
-        report = check_dataset(dataset, self.workspace.datasets / dataset.info.name, self.workspace.store / "checks")
-        return report.success if report else None
+        Raises:
+            NotMeasuredError: a critical expectation fails, so nothing measured on the dataset could be relied on.
+        """
+        from assay.registry.content import DatasetCheck, check_dataset, load_expectations
+
+        folder = self.workspace.datasets / dataset.info.name
+        expectations = load_expectations(folder)
+        if expectations is None:
+            return None
+        trained = _training(bundle.training_text, bundle.version.label) if bundle else ()
+        check = DatasetCheck(folder, expectations, training=trained)
+        report = check_dataset(check, dataset=dataset, cache=self.workspace.store / "checks")
+        if not report.success:
+            broken = [e for e in report.failed if e.severity == "critical"]
+            lines = "\n".join(f"- {e.name}: {e.message}" for e in broken[:_SHOWN_FAILURES])
+            more = f"\n- and {len(broken) - _SHOWN_FAILURES} more" if len(broken) > _SHOWN_FAILURES else ""
+            raise NotMeasuredError(
+                f"the dataset {dataset.info.name!r} fails {len(broken)} of its critical expectations, so nothing was "
+                f"run on it:\n{lines}{more}\n`assay dataset check {dataset.info.name}` shows all of them."
+            )
+        for e in report.failed:
+            note(f"The dataset has a flaw: {e.name}: {e.message}")
+        return report
 
     def evaluate(
         self, ref: str, suite_name: str, *, concurrency: int = 16, fresh: bool = False, limit: int | None = None
@@ -210,7 +234,7 @@ class Session:
                 standard.suite,
                 standard.scorers,
                 created_at=now(),
-                data_checks_passed=standard.data_checks_passed,
+                data_checks=standard.data_checks,
                 progress=lambda _count: advance(),
             )
         estimates = summarise(run)
@@ -223,11 +247,26 @@ class Session:
             "trials": str(standard.suite.trials),
         }
         stored = self.store.log_run(
-            run, list(evidence.trajectories.values()), metrics=metrics, params=params, dataset=standard.dataset
+            run,
+            list(evidence.trajectories.values()),
+            metrics=metrics,
+            params=params,
+            dataset=standard.dataset,
+            extra_artifacts=self._data_check_files(standard.data_checks),
         )
         self.ledger.record_evaluation(Evaluation.of(stored))
         self._show_failures(stored, evidence)
         return stored
+
+    def _data_check_files(self, report: DataCheckReport | None) -> dict[str, str]:
+        """What was found out about the data, to be kept with the run: in our words, and in Great Expectations'."""
+        from assay.registry.content import stored_validation
+
+        if report is None:
+            return {}
+        files = {"data_checks.json": report.model_dump_json(indent=2)}
+        validation = stored_validation(report, self.workspace.store / "checks")
+        return files if validation is None else files | {"great_expectations.json": validation}
 
     def _show_failures(self, run: EvalRun, evidence: Evidence) -> None:
         """Trace the conversations that a person will want to look at, in MLflow's own view, without personal data."""
@@ -338,6 +377,15 @@ class Session:
     def _refuse_mode(self, suite: Suite, wanted: str, why: str) -> None:
         if suite.replay.mode != wanted:
             raise AssayError(f"suite {suite.name!r} replays {suite.replay.mode!r}, but {why}: it needs {wanted!r}")
+
+
+def _training(text: str, label: str) -> tuple[tuple[str, str], ...]:
+    """(where it stands, utterance) of a text that a triage model is trained from."""
+    from assay.runner.agents.reference.triage import parse_utterances
+
+    return tuple(
+        (f"{utterance!r}, which {label} is trained on", utterance) for utterance, _, _ in parse_utterances(text)
+    )
 
 
 def _agent_of(bundle: ResolvedBundle):

@@ -46,6 +46,9 @@ def digest_tree(root: Path, pattern: str = "**/*") -> dict[str, str]:
 
 
 def _normalised(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or kind is bool or kind is int or value is None:
+        return value
     if isinstance(value, BaseModel):
         return _normalised(value.model_dump(mode="json"))
     if isinstance(value, Mapping):

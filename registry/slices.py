@@ -17,7 +17,17 @@ __all__ = ["ATTRIBUTES", "Attributes", "SliceError", "Terms", "check_attributes"
 Terms = tuple[tuple[str, str], ...]
 Attributes = Mapping[str, tuple[str, ...]]
 
-ATTRIBUTES = ("intent", "risk_tier", "autonomy", "channel", "language", "tag", "escalation", "escalation_reason")
+ATTRIBUTES = (
+    "intent",
+    "risk_tier",
+    "autonomy",
+    "channel",
+    "language",
+    "tag",
+    "escalation",
+    "escalation_reason",
+    "near_miss",
+)
 """What a term can name: the keys of `Case.attributes()`."""
 
 _TERM = re.compile(r"\s*(?P<attribute>[A-Za-z_]+)\s*=\s*(?P<value>[A-Za-z0-9][A-Za-z0-9_.\-]*)\s*")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assay.registry.types.case import Dataset
+from assay.registry.types.datacheck import DataCheckReport
 from assay.registry.types.run import EvalRun, PlannedUnit
 from assay.registry.types.score import ScoreRecord
 from assay.registry.types.suite import Suite
@@ -104,7 +105,7 @@ def assemble(
     scorers: Sequence[Scorer],
     *,
     created_at: str,
-    data_checks_passed: bool | None,
+    data_checks: DataCheckReport | None,
     progress: Callable[[int], None] | None = None,
 ) -> EvalRun:
     """Score the evidence and account for every planned trial. `run_id` is empty until the run is stored."""
@@ -130,7 +131,8 @@ def assemble(
         scorers=tuple(scorer.info() for scorer in scorers),
         scores=tuple(scores),
         slices=suite.slices,
-        data_checks_passed=data_checks_passed,
+        data_checks_passed=data_checks.success if data_checks else None,
+        data_checks=data_checks,
     )
 
 

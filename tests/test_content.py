@@ -10,11 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.registry import slices
-from assay.registry.content import check_dataset, check_suite, checks, load_dataset, load_rule_packs, load_suite
+from assay.registry.content import (
+    DatasetCheck,
+    check_dataset,
+    check_suite,
+    checks,
+    load_dataset,
+    load_expectations,
+    load_rule_packs,
+    load_suite,
+    stored_validation,
+    validation,
+)
+from assay.registry.content.datasets import DatasetReader, read_case_at
+from assay.registry.content.similarity import Fingerprints, NearestTexts, similarity
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError
 from assay.registry.types.case import Case
@@ -44,7 +57,9 @@ topics: [hours]
 
 We are open from nine to five.
 """
-EXPECTATIONS = "min_cases: 2\nmin_intents: 2\nrisk_tiers: {high: 1}\nknowledge_intents: [opening_hours]\n"
+EXPECTATIONS = (
+    "min_cases: 2\nmin_intents: 2\nslices: {risk_tier=high: 1}\nknowledge_intents: [opening_hours]\nmax_similarity: 1\n"
+)
 
 Json = dict[str, Any]
 
@@ -356,30 +371,98 @@ class TestSlices:
             slices.select("tag=a", {})
 
 
+def check(folder: Path, cache: Path | None = None, **more: Any) -> DataCheckReport:
+    """The report on a folder, by its own expectations."""
+    expectations = load_expectations(folder)
+    assert expectations is not None
+    return check_dataset(DatasetCheck(folder, expectations, **more), dataset=load_dataset(folder), cache=cache)
+
+
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DataCheckReport]:
     """A dataset that loads and breaks every expectation that loading does not hold already; and its report."""
+    asks = {"any_of": ["nine"]}
     folder = write(
         tmp_path_factory.mktemp("bad"),
         case("no-document", turns=[{"customer": "When?"}]),
-        case("unanswerable", tags=["unanswerable"], turns=[{"customer": "When?"}]),
+        case("unanswerable", tags=["unanswerable"], turns=[{"customer": "Do you sell stamps?"}]),
         case("before-it-held", date="2025-12-31"),
-        case("human-alone", intent="complaint", autonomy="human"),
+        case("human-alone", intent="complaint", autonomy="human", turns=[{"customer": "x" * 10_001}]),
         case(
             "no-fixture",
             intent="card_block",
-            turns=[{"customer": "Block.", "expect": {"tool_calls": [{"name": "block_card", "arguments": {"n": 1}}]}}],
+            turns=[
+                {
+                    "customer": "Block.",
+                    "expect": {"tool_calls": [{"name": "block_card", "arguments": {"n": 1}}]},
+                    "golden_reply": "Done.",
+                },
+            ],
             tools=[{"name": "block_card", "arguments": {"n": 2}, "result": True}],
         ),
+        case(
+            "contradiction",
+            intent="card_block",
+            autonomy="confirm",
+            turns=[
+                {
+                    "customer": "Block it now, please!",
+                    "expect": {"tool_calls": [{"name": "block_card"}], "forbidden_tools": ["block_card"]},
+                },
+            ],
+            tools=[{"name": "block_card", "result": True}],
+        ),
+        case(
+            "golden-reply",
+            turns=[
+                {
+                    "customer": "From when on are you open on weekdays?",
+                    "expect": {"must_say": [asks], "must_not_say": ["ten"], "supporting_documents": ["kb-hours"]},
+                    "golden_reply": "From ten on.",
+                }
+            ],
+        ),
+        case(
+            "unsupported",
+            turns=[
+                {
+                    "customer": "Are you open on Sunday mornings?",
+                    "expect": {"must_say": [{"any_of": ["Sunday"]}], "supporting_documents": ["kb-hours"]},
+                }
+            ],
+        ),
+        case(
+            "nowhere-to-go",
+            intent="complaint",
+            risk_tier="critical",
+            autonomy="human",
+            turns=[{"customer": "Your clerk was rude to my mother."}],
+            expect={"escalation": {"required": True, "reasons": ["interpretation_required"], "by_turn": 1}},
+        ),
+        case(
+            "asks-too-much",
+            intent="complaint",
+            autonomy="human",
+            turns=[{"customer": "I complain about the queue."}, {"customer": "It was on Monday."}],
+            expect={
+                "escalation": {**complaint()["expect"]["escalation"]},
+                "handoff": {"must_mention": [{"any_of": ["Monday"]}], "prior_actions": ["block_card"]},
+            },
+        ),
+        case("real-person", turns=[{"customer": "Write to jo@somewhere.org or call 212-555-7788."}]),
+        case("copied", turns=[{"customer": "I would like to know how late you are open on Monday the 4th."}]),
+        case("copied-again", turns=[{"customer": "I would like to know how late you are open on Monday the 7th."}]),
+        case("trained-on", turns=[{"customer": "Hello, where on earth did my new card go to?"}]),
     )
     (folder / "expectations.yaml").write_text(
-        "min_cases: 6\nmin_intents: 4\nrisk_tiers: {high: 1}\nintents: {card_block: 2}\n"
-        "escalation_reasons: {low_confidence: 1}\nmin_multi_turn_share: 0.5\nmin_escalation_share: 0.2\n"
-        "knowledge_intents: [opening_hours]\n"
+        "min_cases: 20\nmin_customer_turns: 100\nmin_intents: 4\nmin_documents: 2\nknowledge_intents: [opening_hours]\n"
+        "slices: {risk_tier=high: 1, intent=card_block: 3, near_miss=low_confidence: 1}\n"
+        "long_conversations: {customer_turns: 2, min_share: 0.5}\nmin_escalation_share: 0.4\n"
+        "expectations:\n"
+        "  - {name: own, text: chat only, type: expect_column_values_to_be_in_set,"
+        " kwargs: {column: channel, value_set: [voice]}, severity: warning}\n"
     )
-    report = check_dataset(load_dataset(folder), folder)
-    assert report is not None
-    return folder, report
+    return folder, check(folder, training=(("a training file", "hello where on earth did my new card go to?"),))
 
 
 class TestChecks:
@@ -388,102 +471,264 @@ class TestChecks:
         assert not report.success
         assert {e.name for e in report.expectations if not e.success} == {
             "answers-have-documents",
-            "documents-quotable",
-            "human-escalates",
+            "answers-supported",
             "calls-answered",
+            "calls-consistent",
+            "cases-ask-something",
             "cases-covered",
-            "intents-covered",
-            "risk-tier-high-covered",
-            "intent-card_block-covered",
-            "reason-low_confidence-covered",
-            "several-turns-share",
+            "documents-covered",
+            "documents-quotable",
             "escalation-share",
+            "escalations-routed",
+            "golden-replies-fit",
+            "handoffs-askable",
+            "human-escalates",
+            "intents-covered",
+            "long-conversations-share",
+            "no-near-duplicates",
+            "not-trained-on",
+            "one-level-per-intent",
+            "own",
+            "personal-data-invented",
+            "slice intent=card_block",
+            "slice near_miss=low_confidence",
+            "slice risk_tier=high",
+            "turns-covered",
+            "turns-readable",
         }
 
-    def test_the_cases_that_break_it_are_named(self, bad: tuple[Path, DataCheckReport]):
-        found = {e.name: e for e in bad[1].expectations}
-        assert found["answers-have-documents"].cases == ("no-document",)
-        assert found["documents-quotable"].cases == ("before-it-held",)
-        assert found["human-escalates"].cases == ("human-alone",)
-        assert found["calls-answered"].cases == ("no-fixture",)
-        assert "no-document" in found["answers-have-documents"].message
-        assert "found 5" in found["cases-covered"].message
+    def test_what_breaks_it_is_named_with_case_and_line(self, bad: tuple[Path, DataCheckReport]):
+        found = {e.name: {p.case: (p.line, p.detail) for p in e.places} for e in bad[1].expectations}
+        assert found["answers-have-documents"].keys() >= {"no-document"}
+        assert found["documents-quotable"] == {"before-it-held": (3, "kb-hours holds from 2026-01-01 on")}
+        assert found["human-escalates"].keys() == {"human-alone"}
+        assert found["calls-answered"] == {"no-fixture": (5, "turn 1: no fixture answers block_card")}
+        assert found["calls-consistent"] == {"contradiction": (6, "turn 1: block_card is expected and forbidden")}
+        assert found["golden-replies-fit"] == {"golden-reply": (7, "turn 1 does not say 'nine'; turn 1 says 'ten'")}
+        assert found["answers-supported"] == {"unsupported": (8, "turn 1: 'Sunday' is not in its documents")}
+        assert found["escalations-routed"] == {"nowhere-to-go": (9, "no queue; no handoff")}
+        assert found["handoffs-askable"] == {
+            "asks-too-much": (10, "'Monday' is not said by turn 1; block_card is not expected by turn 1")
+        }
+        assert found["personal-data-invented"].keys() == {"real-person"}
+        assert "jo@" not in found["personal-data-invented"]["real-person"][1]
+        assert found["no-near-duplicates"] == {"copied-again": (13, "100% like copied")}
+        line, detail = found["not-trained-on"]["trained-on"]
+        assert (line, "a training file" in detail) == (14, True)
+        assert found["one-level-per-intent"].keys() in ({"no-fixture"}, {"contradiction"})
+        assert found["turns-readable"] == {"human-alone": (4, "turn 1 has 10,001 characters")}
+
+    def test_messages_say_what_was_found_and_where(self, bad: tuple[Path, DataCheckReport]):
+        found = {e.name: e.message for e in bad[1].expectations}
+        assert "found 14" in found["cases-covered"]
+        assert "copied-again (line 13: 100% like copied)" in found["no-near-duplicates"]
+
+    def test_a_warning_alone_does_not_make_a_dataset_fail(self, tmp_path: Path):
+        folder = write(tmp_path, case("a"), complaint("b"))
+        (folder / "expectations.yaml").write_text(EXPECTATIONS)
+        report = check(folder)
+        assert [(e.name, e.severity) for e in report.failed] == [
+            ("escalations-routed", "warning"),
+            ("cases-ask-something", "warning"),
+        ]
+        assert report.success
 
     def test_a_report_is_kept_and_not_made_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        dataset, kept = load_dataset(folder), tmp_path / "kept"
-        first = check_dataset(dataset, folder, kept)
-        assert first is not None
+        kept = tmp_path / "kept"
+        first = check(folder, kept)
         assert first.success
+        own = json.loads(stored_validation(first, kept) or "")
+        assert own["cases"]["statistics"]["evaluated_expectations"] > 20
         calls: list[int] = []
-        run = checks._run
-        monkeypatch.setattr(checks, "_run", lambda rows, wanted: calls.append(len(rows)) or run(rows, wanted))
-        assert check_dataset(dataset, folder, kept) == first
+        run = checks.validate
+        monkeypatch.setattr(checks, "validate", lambda *given: calls.append(1) or run(*given))
+        assert check(folder, kept) == first
         assert calls == []
+        stricter = check(folder, kept, training=(("t", "when do you open in the morning"),))
+        assert calls == [1]
+        assert stricter.expectations_digest != first.expectations_digest
         (folder / "expectations.yaml").write_text(EXPECTATIONS.replace("min_cases: 2", "min_cases: 3"))
-        stricter = check_dataset(dataset, folder, kept)
-        assert stricter is not None
-        assert not stricter.success
-        assert calls == [2]
+        assert not check(folder, kept).success
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"\xff", b'{"success": true}'])
     def test_a_damaged_report_is_made_again(self, tmp_path: Path, damage: bytes):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        dataset = load_dataset(folder)
-        first = check_dataset(dataset, folder, tmp_path / "kept")
-        [file] = (tmp_path / "kept").iterdir()
+        first = check(folder, tmp_path / "kept")
+        [file] = (f for f in (tmp_path / "kept").iterdir() if not f.name.endswith(".validation.json"))
         file.write_bytes(damage)
-        assert check_dataset(dataset, folder, tmp_path / "kept") == first
+        assert check(folder, tmp_path / "kept") == first
 
     def test_a_report_that_contradicts_itself_is_not_believed(self, tmp_path: Path):
         folder = write(tmp_path / "d", case("a"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        dataset = load_dataset(folder)
-        first = check_dataset(dataset, folder, tmp_path / "kept")
-        assert first is not None
+        first = check(folder, tmp_path / "kept")
         assert not first.success
-        [file] = (tmp_path / "kept").iterdir()
-        file.write_text(first.model_copy(update={"success": True}).model_dump_json())
-        assert check_dataset(dataset, folder, tmp_path / "kept") == first
+        [file] = (f for f in (tmp_path / "kept").iterdir() if not f.name.endswith(".validation.json"))
+        file.write_text(
+            file.read_text().replace('"success": false,\n  "expectations"', '"success": true,\n  "expectations"')
+        )
+        assert check(folder, tmp_path / "kept") == first
 
     def test_an_expectation_without_a_result_has_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        rows = checks.case_rows
-        monkeypatch.setattr(
-            checks,
-            "case_rows",
-            lambda *given: [{k: v for k, v in row.items() if k != "several_turns"} for row in rows(*given)],
-        )
-        report = check_dataset(load_dataset(folder), folder)
-        assert report is not None
+        run = validation._run
+
+        def forgetful(*given: Any) -> Any:
+            done = run(*given)
+            for result in done.run_results.values():
+                result.results = [r for r in result.results if r.expectation_config.meta["name"] != "turns-covered"]
+            return done
+
+        monkeypatch.setattr(validation, "_run", forgetful)
+        report = check(folder)
         assert not report.success
-        [failed] = [e for e in report.expectations if not e.success]
-        assert failed.name == "several-turns-share"
-        assert "could not be evaluated" in failed.message
+        [failed] = [e for e in report.failed if e.severity == "critical"]
+        assert failed.name == "turns-covered"
+        assert "was not evaluated" in failed.message
 
-    def test_without_expectations_there_is_no_report(self, tmp_path: Path):
+    def test_without_expectations_there_is_no_promise(self, tmp_path: Path):
+        assert load_expectations(write(tmp_path, case("a"))) is None
+
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ("knowledge_intents: [opening_hour]", "opening_hours"),
+            ("slices: {intent=complaints: 1}", "complaint"),
+            ("slices: {risk_teir=high: 1}", "risk_tier"),
+            ("min_case: 1", "min_cases"),
+            (
+                "expectations: [{name: o, text: t, type: expect_column_values_to_be_in_sett, kwargs: {column: id}}]",
+                "expect_column_values_to_be_in_set",
+            ),
+            (
+                "expectations: [{name: o, text: t, type: expect_column_values_to_be_unique, kwargs: {column: idd}}]",
+                "id",
+            ),
+        ],
+    )
+    def test_an_unknown_name_is_refused_with_the_nearest(self, tmp_path: Path, text: str, hint: str):
         folder = write(tmp_path, case("a"))
-        assert check_dataset(load_dataset(folder), folder) is None
+        (folder / "expectations.yaml").write_text(text + "\n")
+        with pytest.raises(ContentError, match=f"Did you mean '{hint}'") as caught:
+            check(folder)
+        assert "expectations.yaml" in str(caught.value)
 
-    def test_an_unknown_intent_or_key_is_refused(self, tmp_path: Path):
+    def test_an_expectation_of_its_own_cannot_take_the_name_of_another(self, tmp_path: Path):
         folder = write(tmp_path, case("a"))
-        dataset = load_dataset(folder)
-        for text, hint in (
-            ("min_cases: 1\nknowledge_intents: [opening_hour]\n", "opening_hours"),
-            ("min_cases: 1\nintents: {complaints: 1}\n", "complaint"),
-            ("min_cases: 1\nmin_case: 1\n", "min_cases"),
-        ):
-            (folder / "expectations.yaml").write_text(text)
-            with pytest.raises(ContentError, match=f"Did you mean '{hint}'"):
-                check_dataset(dataset, folder)
+        own = "{name: ids-unique, text: t, type: expect_table_row_count_to_be_between, kwargs: {min_value: 0}}"
+        (folder / "expectations.yaml").write_text(f"expectations: [{own}]\n")
+        with pytest.raises(ContentError, match="ids-unique"):
+            check(folder)
 
-    def test_knowledge_that_changed_since_is_not_checked(self, tmp_path: Path):
+    def test_a_case_of_another_dataset_is_found(self, tmp_path: Path):
+        ours = write(
+            tmp_path / "ours", case("a", turns=[{"customer": "Is the branch by the harbor open on holidays?"}])
+        )
+        theirs = write(
+            tmp_path / "theirs", case("z", turns=[{"customer": "Is the branch by the harbor open on holidays"}])
+        )
+        (ours / "expectations.yaml").write_text("min_cases: 1\n")
+        report = check(ours, others=(theirs,))
+        [found] = [e for e in report.failed if e.name == "no-near-duplicates"]
+        assert found.places[0].detail.endswith("like tiny/z")
+
+    def test_data_that_changed_since_it_was_loaded_is_not_checked(self, tmp_path: Path):
         folder = write(tmp_path, case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
         dataset = load_dataset(folder)
         (folder / "knowledge" / "hours.md").write_text(DOCUMENT.replace("public", "internal"))
+        expectations = load_expectations(folder)
+        assert expectations is not None
         with pytest.raises(NotMeasuredError, match="changed after the dataset was loaded"):
-            check_dataset(dataset, folder)
+            check_dataset(DatasetCheck(folder, expectations), dataset=dataset)
+
+
+WORDS = ["card", "fee", "bank", "lost", "open", "today", "please", "when", "where"]
+
+
+class TestSimilarity:
+    @settings(deadline=None)
+    @given(st.text(max_size=200), st.text(max_size=200))
+    def test_it_is_symmetric_and_between_nought_and_one(self, one: str, other: str):
+        assert similarity(one, other) == similarity(other, one)
+        assert 0 <= similarity(one, other) <= 1
+
+    @settings(deadline=None)
+    @given(st.text(min_size=1, max_size=300).filter(lambda text: text.split()))
+    def test_a_text_is_like_itself_whatever_its_case_digits_and_spaces(self, text: str):
+        assert similarity(text, f"  {text} ") == 1
+        assert similarity(f"{text} 17", f"{text} 42") == 1
+
+    @settings(deadline=None)
+    @given(
+        st.lists(
+            st.sampled_from(["card", "fee", "bank", "lost", "open", "today", "please", "when", "where"]),
+            min_size=8,
+            max_size=40,
+        )
+    )
+    def test_an_almost_equal_text_is_found(self, words: list[str]):
+        text = " ".join(words)
+        near = NearestTexts(0.8, {"a": text}.__getitem__)
+        near.nearest(text, add_as="a")
+        assert near.nearest(f"{text}!") == ("a", similarity(text, f"{text}!"))
+
+    @settings(deadline=None)
+    @given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=12, unique=True), st.data())
+    def test_a_repeated_text_is_paired_with_an_earlier_one(self, texts: list[str], data: st.DataObject):
+        again = data.draw(st.sampled_from(texts))
+        fingerprints = Fingerprints()
+        for text in [*texts, again]:
+            fingerprints.append(text)
+        pairs = list(fingerprints.candidates(0.8))
+        assert any(later == len(texts) for later, _ in pairs)
+        assert all(earlier < later for later, earlier in pairs)
+
+    def test_what_is_not_near_enough_is_not_reported(self):
+        texts = {"a": "where is my card", "b": "what does a wire cost"}
+        near = NearestTexts(0.8, texts.__getitem__)
+        for name, text in texts.items():
+            near.nearest(text, add_as=name)
+        assert near.nearest("when does the branch open") is None
+        assert near.nearest("") is None
+
+
+class TestHostileFiles:
+    def test_a_turn_of_a_megabyte_is_read_and_told(self, tmp_path: Path):
+        folder = write(tmp_path, case("long", turns=[{"customer": "words " * 180_000}]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        report = check(folder)
+        assert [p.detail for e in report.failed if e.name == "turns-readable" for p in e.places] == [
+            "turn 1 has 1,080,000 characters"
+        ]
+
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            (b'{"id": "a"', "not valid JSON"),
+            (b"[]", "a case is a JSON object"),
+            (b"\xff\xfe{", "not UTF-8"),
+            (b'{"id": "a", "id": "b"}', "stands twice"),
+            (b'{"id": NaN}', "NaN is not a JSON number"),
+            (b"\x00", "not valid JSON"),
+        ],
+    )
+    def test_a_broken_line_is_named(self, tmp_path: Path, line: bytes, why: str):
+        folder = write(tmp_path, case("good"), line)
+        with pytest.raises(ContentError, match=why) as caught:
+            load_dataset(folder)
+        assert "cases.jsonl:2" in str(caught.value)
+
+    def test_cases_can_be_read_again_by_where_they_stand(self, tmp_path: Path):
+        folder = write(tmp_path, case("a"), case("b", turns=[{"customer": "Grüße?"}]), case("c"))
+        (folder / "cases.jsonl").write_bytes(
+            b"\xef\xbb\xbf" + (folder / "cases.jsonl").read_bytes().replace(b"\n", b"\r\n")
+        )
+        reader = DatasetReader(folder)
+        for read in reader.cases():
+            assert read_case_at(reader.path, read.offset) == read.case
+        assert reader.digest == load_dataset(folder).digest

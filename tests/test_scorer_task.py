@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.registry.phrases import amounts, contains_phrase, mentions, normalise
 from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, RiskTier
 from assay.registry.types.case import (
     Case,
@@ -35,7 +36,6 @@ from assay.registry.types.trajectory import (
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.reward import RewardScorer
 from assay.runner.scorers.task import TaskScorer, TaskSettings
-from assay.runner.scorers.text import amounts, contains_phrase, mentions, normalise
 
 DIGEST = "a" * 64
 SCORER = TaskScorer(TaskSettings(writes=("refund_fee", "block_card")), ScorerContext())

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from assay.gates.reports.checks import CheckView, check_view
 from assay.gates.reports.status import CaseStatus, Status, case_statuses
 from assay.gates.reports.text import shorten, visible
-from assay.gates.reports.view import provenance, verdict_view
+from assay.gates.reports.view import data_flaws, data_quality, provenance, verdict_view
 from assay.registry.types.decision import Decision, Verdict
 from assay.registry.types.run import EvalRun
 
@@ -43,6 +43,7 @@ def to_markdown(decision: Decision, run: EvalRun, *, limit: int, title: str) -> 
         escape(decision.summary),
         _section("What blocks", [_blocker(c) for c in checks if c.blocking and c.verdict != Verdict.PASS.value]),
         _section("Not measured", [f"- {escape(line)}" for line in decision.not_measured]),
+        _section("Data quality", [f"- {escape(note.text)}" for note in (data_quality(run), *data_flaws(run))]),
         _section("Checks", _check_table(checks), nothing="There are no checks."),
         _failing(case_statuses(run, decision), limit),
         _section("Rests on", _provenance(decision, run)),

@@ -12,7 +12,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-__all__ = ["PALETTE", "drawing", "inline_svg", "new_figure"]
+__all__ = ["PALETTE", "drawing", "inline_svg", "new_figure", "svg_file"]
 
 PALETTE = {
     "ink": "#1b1f24",
@@ -76,6 +76,13 @@ def inline_svg(figure: Any, name: str, title: str, description: str) -> str:
     _describe(root, name, title, description)
     text = ElementTree.tostring(root, encoding="unicode")
     return re.sub(r"\s*\n\s*", " ", text)
+
+
+def svg_file(figure: Any, name: str, title: str, description: str) -> str:
+    """The figure as a file of its own, on white, with a title and a description."""
+    figure.set_facecolor("white")
+    text = inline_svg(figure, name, title, description)
+    return text.replace("<svg ", '<svg font-family="DejaVu Sans, Verdana, sans-serif" ', 1) + "\n"
 
 
 def _describe(root: ElementTree.Element, name: str, title: str, description: str) -> None:

@@ -86,6 +86,7 @@ class ReportView:
     remarks: tuple[CheckView, ...]
     not_measured: tuple[str, ...]
     data_quality: Note
+    data_flaws: tuple[Note, ...]
     coverage: tuple[Note, ...]
     changes: ChangesView | None
     checks: tuple[CheckView, ...]
@@ -154,7 +155,8 @@ def report_view(
         blockers=tuple(sorted((check for check in open_checks if check.blocking), key=lambda check: check.gravity)),
         remarks=tuple(check for check in open_checks if not check.blocking),
         not_measured=tuple(map(visible, decision.not_measured)),
-        data_quality=_data_quality(run),
+        data_quality=data_quality(run),
+        data_flaws=data_flaws(run),
         coverage=_coverage(run, statuses),
         changes=changes_view(bundle_diff) if bundle_diff else None,
         checks=checks,
@@ -167,12 +169,26 @@ def report_view(
     )
 
 
-def _data_quality(run: EvalRun) -> Note:
+def data_quality(run: EvalRun) -> Note:
+    """What the dataset's own checks came to, in one line."""
     if run.data_checks_passed is None:
         return Note("inconclusive", "The dataset's own checks were not run.")
+    report = run.data_checks
+    held = (
+        ""
+        if report is None
+        else f" {len(report.expectations) - len(report.failed)} of {len(report.expectations)} hold."
+    )
     if run.data_checks_passed:
-        return Note("pass", "The dataset passed its own checks.")
-    return Note("fail", "The dataset did not pass its own checks: what was measured on it is in doubt.")
+        return Note("pass", f"The dataset passed its own checks.{held}")
+    return Note("fail", f"The dataset did not pass its own checks: what was measured on it is in doubt.{held}")
+
+
+def data_flaws(run: EvalRun) -> tuple[Note, ...]:
+    """Every expectation of the dataset that does not hold, critical ones first, with the cases that break it."""
+    tones = {"critical": "fail", "warning": "inconclusive"}
+    failed = run.data_checks.failed if run.data_checks else ()
+    return tuple(Note(tones[e.severity], visible(f"{e.severity}: {e.name}: {e.message}")) for e in failed)
 
 
 def _coverage(run: EvalRun, statuses: Sequence[CaseStatus]) -> tuple[Note, ...]:

@@ -1,16 +1,19 @@
 """Content from disk: datasets, suites, rule packs, their schemas, and the datasets' own checks."""
 
-from assay.registry.content.checks import check_dataset
+from assay.registry.content.checks import DatasetCheck, check_dataset, load_expectations, stored_validation
 from assay.registry.content.datasets import load_dataset
 from assay.registry.content.json_schema import schemas, write_schemas
 from assay.registry.content.suites import check_suite, load_rule_packs, load_suite
 
 __all__ = [
+    "DatasetCheck",
     "check_dataset",
     "check_suite",
     "load_dataset",
+    "load_expectations",
     "load_rule_packs",
     "load_suite",
     "schemas",
+    "stored_validation",
     "write_schemas",
 ]

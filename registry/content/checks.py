@@ -1,165 +1,246 @@
-"""A dataset against its own expectations, with Great Expectations.
+"""A dataset against what every dataset has to keep and what it promises itself, with Great Expectations.
 
-Great Expectations takes seconds to import, so a report is kept under the digests of what it rests on: the
-dataset, its `expectations.yaml`, and the version of the checks here. An expectation that could not be
-evaluated has failed.
+The tables of a dataset are validated by a checkpoint: one expectation suite for its cases, one for its documents.
+Great Expectations takes seconds to import, so a report is kept under the digests of all that it rests on. An
+expectation that could not be evaluated has failed.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from assay.registry.content.datasets import EXPECTATIONS_NAME
-from assay.registry.content.expectations import Wanted, wanted_of
-from assay.registry.content.frame import Cell, case_rows
+from assay.registry.content.datasets import EXPECTATIONS_NAME, DatasetReader
+from assay.registry.content.expectations import TableName, Wanted, wanted_of
+from assay.registry.content.frame import Table, case_table, document_table
+from assay.registry.content.validation import Outcome, validate
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError, nearest
-from assay.registry.retrieval.documents import load_knowledge
-from assay.registry.strict import load_yaml, parse_json
+from assay.registry.slices import SliceError, check_attributes
+from assay.registry.strict import parse_json, parse_yaml, read_text
 from assay.registry.types.case import Dataset
-from assay.registry.types.datacheck import DataCheckReport, DataExpectations, ExpectationResult
+from assay.registry.types.datacheck import DataCheckReport, DataExpectations, ExpectationResult, Place
 
-if TYPE_CHECKING:
-    from great_expectations.core import ExpectationSuite
+__all__ = [
+    "DatasetCheck",
+    "check_dataset",
+    "load_expectations",
+    "parse_expectations",
+    "stored_validation",
+    "tables_of",
+    "wanted_by",
+]
 
-__all__ = ["EXPECTATIONS_NAME", "check_dataset"]
 
-
-CHECKS_VERSION = 1
+CHECKS_VERSION = 2
 """Goes up whenever the same dataset could get another report."""
 
-_SHOWN_CASES = 8
+_SHOWN_CASES = 5
 
 
-def check_dataset(dataset: Dataset, folder: Path, cache: Path | None = None) -> DataCheckReport | None:
-    """Check a dataset that was loaded from `folder`; None where there is no `expectations.yaml` in it.
-
-    `cache` is a folder in which reports are kept; without it every call evaluates anew.
+def load_expectations(folder: Path) -> DataExpectations | None:
+    """The `expectations.yaml` of a dataset's folder, or None where it has none.
 
     Raises:
-        ContentError: `expectations.yaml` is ill-formed or names an intent that the dataset does not declare.
-        NotMeasuredError: the knowledge in the folder is no longer the knowledge the dataset was loaded with.
+        ContentError: it is ill-formed, or a slice in it is; names the nearest attribute.
     """
     path = folder / EXPECTATIONS_NAME
-    if not path.is_file():
-        return None
-    expectations = load_yaml(path, DataExpectations)
-    _check_intents(expectations, dataset, path)
-    identity = digest_of({"version": CHECKS_VERSION, "expectations": expectations})
-    kept = None if cache is None else cache / f"{dataset.info.name}-{dataset.digest[:16]}-{identity[:16]}.json"
-    found = _read(kept, dataset.digest, identity)
-    if found is None:
-        found = _evaluate(dataset, folder, expectations, identity)
-        _keep(found, kept)
-    return found
+    return parse_expectations(read_text(path), path) if path.is_file() else None
 
 
-def _check_intents(expectations: DataExpectations, dataset: Dataset, path: Path) -> None:
-    known = dataset.info.intents
-    for key, names in (("intents", expectations.intents), ("knowledge_intents", expectations.knowledge_intents)):
-        for name in names:
-            if name not in known:
-                raise ContentError(
-                    f"no intent named {name!r} in dataset.yaml.{nearest(name, known)}", file=path, key=key
-                )
+def parse_expectations(text: str, file: Path | str = EXPECTATIONS_NAME) -> DataExpectations:
+    """Expectations from the text of an `expectations.yaml`. Raises as `load_expectations` does."""
+    expectations = parse_yaml(text, DataExpectations, file=file)
+    for name in expectations.slices:
+        try:
+            check_attributes(name)
+        except SliceError as error:
+            raise ContentError(error.problem, file=file, line=_line_with(text, name), key="slices") from None
+    return expectations
 
 
-def _evaluate(dataset: Dataset, folder: Path, expectations: DataExpectations, identity: str) -> DataCheckReport:
-    documents = load_knowledge(folder / dataset.info.knowledge) if dataset.info.knowledge else ()
-    if {document.id: digest_of(document) for document in documents} != dataset.documents:
-        raise NotMeasuredError(f"the knowledge in {folder} changed after the dataset was loaded: load it again")
-    rows = case_rows(dataset.cases, {document.id: document for document in documents}, expectations)
-    wanted = wanted_of(expectations, dataset.info.intents)
-    results = _run(rows, wanted)
-    return DataCheckReport(
-        dataset_digest=dataset.digest,
+@dataclass(frozen=True)
+class DatasetCheck:
+    """All that a check of a dataset is told.
+
+    `training` are (where it stands, utterance) of what models are trained on; no case may say the same. `others` are
+    the folders of datasets that must not hold the same cases.
+    """
+
+    folder: Path
+    expectations: DataExpectations
+    training: tuple[tuple[str, str], ...] = ()
+    others: tuple[Path, ...] = ()
+
+    def identity(self) -> str:
+        """Digest of everything that a report rests on besides the dataset."""
+        return digest_of(
+            {
+                "version": CHECKS_VERSION,
+                "expectations": self.expectations,
+                "training": [list(pair) for pair in self.training],
+                "others": [_content(folder) for folder in self.others],
+            }
+        )
+
+
+def check_dataset(check: DatasetCheck, *, dataset: Dataset | None = None, cache: Path | None = None) -> DataCheckReport:
+    """Check the dataset in a folder, reading its cases one by one.
+
+    Args:
+        check: the folder, and what it is held against.
+        dataset: what was loaded from the folder, where it was; the report is then about exactly that.
+        cache: a folder in which reports are kept; without it, or without `dataset`, every call evaluates anew.
+
+    Raises:
+        ContentError: the dataset or an expectation is ill-formed, or `expectations.yaml` names an intent that the
+            dataset does not declare.
+        NotMeasuredError: the folder no longer holds the dataset that was loaded.
+    """
+    identity = check.identity()
+    kept = None
+    if cache is not None and dataset is not None:
+        kept = _place(cache, dataset.info.name, dataset.digest, identity)
+        found = _read(kept, dataset.digest, identity)
+        if found is not None:
+            return found
+    report, validation = _evaluate(check, identity)
+    if dataset is not None and report.dataset_digest != dataset.digest:
+        raise NotMeasuredError(f"{check.folder} changed after the dataset was loaded: load it again")
+    if kept is not None:
+        _keep(json.dumps(validation), _validation_of(kept))
+        _keep(report.model_dump_json(indent=2) + "\n", kept)
+    return report
+
+
+def stored_validation(report: DataCheckReport, cache: Path) -> str | None:
+    """Great Expectations' own result behind a report that is kept in `cache`, as JSON; None where it is gone."""
+    path = _validation_of(_place(cache, report.dataset, report.dataset_digest, report.expectations_digest))
+    return read_text(path) if path.is_file() else None
+
+
+def _place(cache: Path, name: str, dataset_digest: str, identity: str) -> Path:
+    return cache / f"{name}-{dataset_digest[:16]}-{identity[:16]}.json"
+
+
+def _validation_of(kept: Path) -> Path:
+    return kept.with_suffix(".validation.json")
+
+
+def tables_of(check: DatasetCheck) -> tuple[DatasetReader, dict[TableName, Table]]:
+    """The tables that are checked, and the reader that read the dataset to its end. Raises as `check_dataset` does."""
+    reader = DatasetReader(check.folder)
+    _check_intents(check, reader)
+    others = [DatasetReader(folder) for folder in check.others]
+    cases = case_table(reader, check.expectations, check.training, others)
+    return reader, {"cases": cases, "documents": document_table(reader)}
+
+
+def wanted_by(check: DatasetCheck, reader: DatasetReader) -> list[Wanted]:
+    """Everything that the tables have to meet.
+
+    Raises:
+        ContentError: one of the dataset's own expectations has the name of another one.
+    """
+    wanted = wanted_of(check.expectations, reader.info.intents, with_documents=bool(reader.knowledge))
+    counts = Counter(w.name for w in wanted)
+    for name, count in counts.items():
+        if count > 1:
+            path = check.folder / EXPECTATIONS_NAME
+            raise ContentError("an expectation of this name is checked already", file=path, key=name)
+    return wanted
+
+
+def _evaluate(check: DatasetCheck, identity: str) -> tuple[DataCheckReport, dict[str, object]]:
+    reader, tables = tables_of(check)
+    wanted = wanted_by(check, reader)
+    outcomes, validation = validate(tables, wanted, check.folder / EXPECTATIONS_NAME)
+    results = tuple(_result(w, outcomes[w.name], tables[w.table]) for w in wanted)
+    report = DataCheckReport(
+        dataset=reader.info.name,
+        dataset_digest=reader.digest,
         expectations_digest=identity,
-        success=all(result.success for result in results),
+        file=reader.path.name,
+        cases=len(tables["cases"]),
+        success=all(result.success for result in results if result.severity == "critical"),
         expectations=results,
     )
+    return report, validation
 
 
-def _run(rows: Sequence[Mapping[str, Cell]], wanted: Sequence[Wanted]) -> tuple[ExpectationResult, ...]:
-    """Evaluate in a context that leaves nothing behind: no files, no telemetry, no progress bars."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    import great_expectations as gx
-    import pandas as pd
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+def _check_intents(check: DatasetCheck, reader: DatasetReader) -> None:
+    known = reader.info.intents
+    named = [("knowledge_intents", name) for name in check.expectations.knowledge_intents]
+    for text in check.expectations.slices:
+        named += [("slices", value) for attribute, value in check_attributes(text) if attribute == "intent"]
+    for key, name in named:
+        if name not in known:
+            path = check.folder / EXPECTATIONS_NAME
+            line = _line_with(read_text(path), name) if path.is_file() else None
+            hint = nearest(name, known)
+            raise ContentError(f"no intent named {name!r} in dataset.yaml.{hint}", file=path, line=line, key=key)
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("cases").add_dataframe_asset("cases")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": pd.DataFrame(rows)})
-    validation = batch.validate(
-        _suite(wanted), result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]}
+
+def _result(wanted: Wanted, outcome: Outcome, table: Table) -> ExpectationResult:
+    """What came of an expectation, in words that name the cases and lines that break it."""
+    if outcome.success:
+        return ExpectationResult(name=wanted.name, success=True, severity=wanted.severity, message=wanted.text)
+    places = tuple(
+        Place(case=case, line=line, detail=table.details.get((wanted.column, case), ""))
+        for case, line in outcome.broken_by
     )
-    by_name = {_name_of(result.expectation_config): result for result in validation.results}
-    return tuple(_result(w, by_name.get(w.name)) for w in wanted)
-
-
-def _name_of(configuration: Any) -> str:
-    return "" if configuration is None else configuration.meta["name"]
-
-
-def _suite(wanted: Iterable[Wanted]) -> ExpectationSuite:
-    import great_expectations as gx
-    import great_expectations.expectations as gxe
-
-    return gx.ExpectationSuite(
-        name="cases",
-        expectations=[getattr(gxe, w.kind)(**w.settings, meta={"name": w.name}) for w in wanted],
+    detail = outcome.problem or _found(outcome) or _told(places)
+    return ExpectationResult(
+        name=wanted.name,
+        success=False,
+        severity=wanted.severity,
+        places=places,
+        message=f"{wanted.text}: {detail}",
     )
 
 
-def _result(wanted: Wanted, validation: Any) -> ExpectationResult:
-    """One result of Great Expectations, in our words; `None` is an expectation that has no result."""
-    if validation is None:
-        return ExpectationResult(name=wanted.name, success=False, message=f"{wanted.text}: was not evaluated")
-    raised = _exception(validation.exception_info)
-    if raised:
-        return ExpectationResult(name=wanted.name, success=False, message=f"{wanted.text}: {raised}")
-    found: dict[str, Any] = validation.result
-    cases = tuple(dict.fromkeys(str(place["id"]) for place in found.get("unexpected_index_list") or ()))
-    if validation.success is True:
-        return ExpectationResult(name=wanted.name, success=True, message=wanted.text)
-    if "observed_value" in found:
-        detail = f"found {float(found['observed_value']):g}"
-    else:
-        more = "" if len(cases) <= _SHOWN_CASES else ", ..."
-        detail = f"{len(cases)} cases break it: {', '.join(cases[:_SHOWN_CASES])}{more}"
-    return ExpectationResult(name=wanted.name, success=False, cases=cases, message=f"{wanted.text}: {detail}")
+def _found(outcome: Outcome) -> str:
+    return "" if outcome.observed is None else f"found {outcome.observed:g}"
 
 
-def _exception(info: Mapping[str, Any] | None) -> str:
-    """The message of an expectation that raised; the library nests it by metric in some cases."""
-    entries = [info or {}, *(entry for entry in (info or {}).values() if isinstance(entry, Mapping))]
-    raised = [str(entry.get("exception_message")) for entry in entries if entry.get("raised_exception")]
-    return f"could not be evaluated: {raised[0]}" if raised else ""
+def _told(places: Sequence[Place]) -> str:
+    shown = [
+        f"{place.case} (line {place.line}{f': {place.detail}' if place.detail else ''})"
+        for place in places[:_SHOWN_CASES]
+    ]
+    more = f", and {len(places) - _SHOWN_CASES} more" if len(places) > _SHOWN_CASES else ""
+    many = "1 case breaks it" if len(places) == 1 else f"{len(places)} cases break it"
+    return f"{many}: {', '.join(shown)}{more}"
 
 
-def _read(path: Path | None, dataset_digest: str, identity: str) -> DataCheckReport | None:
+def _content(folder: Path) -> Mapping[str, str]:
+    """The text of another dataset's cases: what it is compared by."""
+    reader = DatasetReader(folder)
+    return {"name": reader.info.name, "cases": digest_of(sorted(read.digest for read in reader.cases()))}
+
+
+def _line_with(text: str, words: str) -> int | None:
+    return next((number for number, line in enumerate(text.splitlines(), start=1) if words in line), None)
+
+
+def _read(path: Path, dataset_digest: str, identity: str) -> DataCheckReport | None:
     """A report that was kept; None where there is none, or where it is damaged or of other data."""
-    if path is None or not path.is_file():
+    if not path.is_file():
         return None
     try:
         report = parse_json(path.read_bytes(), DataCheckReport, file=path)
     except (ContentError, OSError):
         return None
     same = (report.dataset_digest, report.expectations_digest) == (dataset_digest, identity)
-    consistent = report.success == all(result.success for result in report.expectations)
-    return report if same and consistent else None
+    return report if same else None
 
 
-def _keep(report: DataCheckReport, path: Path | None) -> None:
-    if path is None:
-        return
+def _keep(text: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        file.write(report.model_dump_json(indent=2) + "\n")
+        file.write(text)
     Path(file.name).replace(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,54 +20,136 @@ from assay.registry.retrieval.documents import load_knowledge
 from assay.registry.strict import load_yaml, read_text, validation_problems
 from assay.registry.types.case import Case, Dataset, DatasetInfo
 
-__all__ = ["EXPECTATIONS_NAME", "load_dataset"]
+__all__ = ["EXPECTATIONS_NAME", "DatasetReader", "ReadCase", "load_dataset", "read_case_at", "read_cases"]
 
 EXPECTATIONS_NAME = "expectations.yaml"
 _SHOWN_PROBLEMS = 20
 
 
-def load_dataset(folder: Path) -> Dataset:
-    """Load and check the dataset in `folder`.
+@dataclass(frozen=True, slots=True)
+class ReadCase:
+    """A case with its digest, and where it stands in its file: the line from 1, the byte from 0."""
 
-    The digest of a case is `digest_of(case)`; that of the dataset covers its `dataset.yaml`, the digests of
-    its cases whatever their order, the digests of its knowledge documents, the approved wording, and the
-    expectations it is checked against.
+    case: Case
+    digest: str
+    line: int
+    offset: int
+
+
+class DatasetReader:
+    """Reads a dataset's folder without keeping its cases, so that memory does not grow with their text.
+
+    Raises:
+        ContentError: `dataset.yaml` or a knowledge document is ill-formed or missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
+        self.path = _inside(folder, self.info.cases, "cases")
+        knowledge = self.info.knowledge
+        found = () if knowledge is None else load_knowledge(_inside(folder, knowledge, "knowledge"))
+        self.knowledge = {document.id: document for document in found}
+        self.documents = {document.id: digest_of(document) for document in found}
+        wording = self.info.wording
+        self.wording = read_text(_inside(folder, wording, "wording")) if wording else ""
+        promised = folder / EXPECTATIONS_NAME
+        self.expectations = read_text(promised) if promised.exists() else ""
+        self._digests: list[str] | None = None
+
+    def cases(self) -> Iterator[ReadCase]:
+        """Every case in order. What is wrong with the file is raised at its end, all of it at once.
+
+        Raises:
+            ContentError: a case is ill-formed, an id stands twice, a case names an intent, tool, queue or document
+                that does not exist, or there is no case.
+        """
+        digests: list[str] = []
+        first_line: dict[str, int] = {}
+        problems: list[str] = []
+        for line, offset, raw in _lines(self.path):
+            try:
+                case = _parse_case(raw, self.path, line)
+            except ContentError as error:
+                problems.append(str(error))
+                continue
+            if case.id in first_line:
+                problems.append(_stands_twice(case.id, self.path, line, first_line[case.id]))
+                continue
+            first_line[case.id] = line
+            for key, problem in unknown_names(case, self.info, self.documents):
+                problems.append(_located(problem, self.path, line, key, case.id))
+            digest = digest_of(case)
+            digests.append(digest)
+            yield ReadCase(case, digest, line, offset)
+        if problems:
+            raise ContentError(_joined(problems))
+        if not digests:
+            raise ContentError("the dataset holds no cases: nothing could be measured with it", file=self.path)
+        self._digests = sorted(digests)
+
+    @property
+    def digest(self) -> str:
+        """The dataset's digest; known once `cases` has been read to its end.
+
+        It covers `dataset.yaml`, the digests of the cases whatever their order, the digests of the knowledge
+        documents, the approved wording, and the expectations that the dataset is checked against.
+        """
+        if self._digests is None:
+            raise ValueError("the cases have not been read to their end")
+        content = {
+            "info": self.info,
+            "cases": self._digests,
+            "documents": self.documents,
+            "wording": self.wording,
+            "expectations": self.expectations,
+        }
+        return digest_of(content)
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Load and check the dataset in `folder`. The digest of a case is `digest_of(case)`.
 
     Raises:
         ContentError: `dataset.yaml`, a case or a knowledge document is ill-formed or missing, an id stands
             twice, a case names an intent, tool, queue or document that does not exist, or there is no case.
     """
-    info = load_yaml(folder / "dataset.yaml", DatasetInfo)
-    documents = _documents(folder, info)
-    path = _inside(folder, info.cases, "cases")
-    cases = _load_cases(path, info, documents)
-    if not cases:
-        raise ContentError("the dataset holds no cases: nothing could be measured with it", file=path)
-    case_digests = {case.id: digest_of(case) for case in cases}
-    wording = read_text(_inside(folder, info.wording, "wording")) if info.wording else ""
-    promised = folder / EXPECTATIONS_NAME
-    content = {
-        "info": info,
-        "cases": sorted(case_digests.values()),
-        "documents": documents,
-        "wording": wording,
-        "expectations": read_text(promised) if promised.exists() else "",
-    }
+    reader = DatasetReader(folder)
+    found = list(reader.cases())
     return Dataset(
-        info=info,
-        cases=cases,
-        case_digests=case_digests,
-        documents=documents,
-        wording=wording,
-        digest=digest_of(content),
+        info=reader.info,
+        cases=tuple(read.case for read in found),
+        case_digests={read.case.id: read.digest for read in found},
+        documents=reader.documents,
+        wording=reader.wording,
+        expectations=reader.expectations,
+        digest=reader.digest,
     )
 
 
-def _documents(folder: Path, info: DatasetInfo) -> dict[str, str]:
-    if info.knowledge is None:
-        return {}
-    documents = load_knowledge(_inside(folder, info.knowledge, "knowledge"))
-    return {document.id: digest_of(document) for document in documents}
+def read_cases(path: Path) -> tuple[Case, ...]:
+    """The cases of a JSON-lines file by itself; the names they use are not looked up.
+
+    Raises:
+        ContentError: a case is ill-formed, an id stands twice, or there is no case.
+    """
+    found: dict[str, Case] = {}
+    first_line: dict[str, int] = {}
+    for line, _, raw in _lines(path):
+        case = _parse_case(raw, path, line)
+        if case.id in found:
+            raise ContentError(_stands_twice(case.id, path, line, first_line[case.id]))
+        found[case.id], first_line[case.id] = case, line
+    if not found:
+        raise ContentError("the file holds no cases", file=path)
+    return tuple(found.values())
+
+
+def read_case_at(path: Path, offset: int) -> Case:
+    """The case whose line begins at a byte that `ReadCase.offset` named."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return Case.model_validate_json(file.readline().decode("utf-8-sig").strip(" \t\r\n"))
 
 
 def _inside(folder: Path, relative: str, key: str) -> Path:
@@ -77,35 +160,14 @@ def _inside(folder: Path, relative: str, key: str) -> Path:
     return path
 
 
-def _load_cases(path: Path, info: DatasetInfo, documents: dict[str, str]) -> tuple[Case, ...]:
-    cases: dict[str, Case] = {}
-    first_line: dict[str, int] = {}
-    problems: list[str] = []
-    for line, raw in _lines(path):
-        try:
-            case = _parse_case(raw, path, line)
-        except ContentError as error:
-            problems.append(str(error))
-            continue
-        if case.id in cases:
-            where = f"stands on line {first_line[case.id]} already"
-            problems.append(str(ContentError(f"the case id {case.id!r} {where}", file=path, line=line, key="id")))
-            continue
-        cases[case.id], first_line[case.id] = case, line
-        for key, problem in unknown_names(case, info, documents):
-            problems.append(_located(problem, path, line, key, case.id))
-    if problems:
-        raise ContentError(_joined(problems))
-    return tuple(cases.values())
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Each line that is not blank, with its number.
+def _lines(path: Path) -> Iterator[tuple[int, int, str]]:
+    """Each line that is not blank, with its number and its first byte.
 
     Lines end with LF or CRLF alone: JSON text may hold other characters that Unicode calls line ends.
     """
     try:
         with path.open("rb") as file:
+            offset = 0
             for number, data in enumerate(file, start=1):
                 try:
                     text = data.decode("utf-8-sig" if number == 1 else "utf-8").strip(" \t\r\n")
@@ -114,7 +176,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                         f"not UTF-8 text: {error.reason} at byte {error.start} of the line", file=path, line=number
                     ) from None
                 if text:
-                    yield number, text
+                    yield number, offset, text
+                offset += len(data)
     except OSError as error:
         raise ContentError(f"cannot be read: {error.strerror}", file=path) from None
 
@@ -149,6 +212,11 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _stands_twice(case_id: str, path: Path, line: int, first: int) -> str:
+    where = f"the case id {case_id!r} stands on line {first} already"
+    return str(ContentError(where, file=path, line=line, key="id"))
 
 
 def _located(problem: str, path: Path, line: int, key: str, case_id: str) -> str:

@@ -1,101 +1,149 @@
-"""Which expectations the rows of a dataset have to meet, as calls of Great Expectations."""
+"""Which expectations the tables of a dataset have to meet, as Great Expectations knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from assay.registry.content.frame import reason_column
+from assay.registry.content.frame import slice_column
 from assay.registry.types.base import AutonomyLevel, RiskTier
-from assay.registry.types.datacheck import DataExpectations
+from assay.registry.types.datacheck import CheckSeverity, DataExpectations
 
-__all__ = ["Wanted", "wanted_of"]
+__all__ = ["TableName", "Wanted", "wanted_of"]
+
+TableName = Literal["cases", "documents"]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One expectation: its name here, the class in `great_expectations.expectations`, and what it is told.
+    """One expectation: its name here, Great Expectations' type and keyword arguments, and the table it is about.
 
     `text` says in plain words what has to hold.
     """
 
     name: str
-    kind: str
+    type: str
     text: str
-    settings: dict[str, object] = field(default_factory=dict)
+    kwargs: dict[str, object] = field(default_factory=dict)
+    severity: CheckSeverity = "critical"
+    table: TableName = "cases"
+
+    @property
+    def column(self) -> str:
+        return str(self.kwargs.get("column", ""))
 
 
-def wanted_of(expectations: DataExpectations, intents: Sequence[str]) -> list[Wanted]:
-    """What every dataset has to keep, and then the coverage that this one promises."""
-    return [*_rules(intents), *_coverage(expectations)]
+def wanted_of(expectations: DataExpectations, intents: Sequence[str], *, with_documents: bool) -> list[Wanted]:
+    """What every dataset has to keep, then the coverage that this one promises, then its own expectations."""
+    return [
+        *_rules(intents),
+        *_labels(),
+        *_copies(expectations.max_similarity),
+        *_coverage(expectations, with_documents=with_documents),
+        *(Wanted(own.name, own.type, own.text, dict(own.kwargs), own.severity) for own in expectations.expectations),
+    ]
 
 
 def _rules(intents: Sequence[str]) -> Iterator[Wanted]:
-    yield Wanted("ids-unique", "ExpectColumnValuesToBeUnique", "case ids are unique", {"column": "id"})
+    yield Wanted("ids-unique", "expect_column_values_to_be_unique", "case ids are unique", {"column": "id"})
     for column in ("id", "intent", "risk_tier", "autonomy"):
         name = column.replace("_", "-")
-        yield Wanted(f"{name}-present", "ExpectColumnValuesToNotBeNull", f"{column} is given", {"column": column})
+        yield Wanted(f"{name}-present", "expect_column_values_to_not_be_null", f"{column} is given", {"column": column})
     yield _in_set("intents-declared", "intent", list(intents), "the intent is declared in dataset.yaml")
     yield _in_set("risk-tiers-known", "risk_tier", list(map(str, RiskTier)), "the risk tier is a known one")
     yield _in_set("autonomy-known", "autonomy", list(map(str, AutonomyLevel)), "the autonomy level is a known one")
-    yield Wanted(
-        "customer-speaks",
-        "ExpectColumnValuesToBeBetween",
-        "the customer says something",
-        {"column": "customer_turns", "min_value": 1},
-    )
+    yield _between("customer-speaks", "customer_turns", 1, "the customer says something")
     yield _in_set("human-escalates", "escalates", [1], "a case of level `human` has to escalate", 'autonomy=="human"')
-    yield Wanted(
-        "answers-have-documents",
-        "ExpectColumnValuesToBeBetween",
-        "an answer from knowledge names its supporting documents",
-        {"column": "documents", "min_value": 1, **_where("needs_documents==1")},
-    )
+    text = "a case that has to escalate says for which reason"
+    yield _between("escalations-reasoned", "escalation_reasons", 1, text, where="escalates==1")
+    text = "an answer from knowledge names its supporting documents"
+    yield _between("answers-have-documents", "documents", 1, text, where="needs_documents==1")
+
+
+def _labels() -> Iterator[Wanted]:
     for name, column, text in (
-        ("documents-exist", "unknown_document_count", "the documents named exist"),
-        (
-            "documents-quotable",
-            "unquotable_document_count",
-            "the documents named are public and hold on the case's day",
-        ),
-        ("calls-answered", "unanswered_call_count", "every expected tool call has a fixture that answers it"),
+        ("documents-exist", "unknown_documents", "the documents named exist"),
+        ("documents-quotable", "unquotable_documents", "the documents named are public and hold on the case's day"),
+        ("calls-answered", "unanswered_calls", "every expected tool call has a fixture that answers it"),
+        ("calls-consistent", "contradictory_calls", "no tool call is both expected and forbidden"),
+        ("one-level-per-intent", "other_level", "an intent has one autonomy level"),
+        ("golden-replies-fit", "golden_reply_mistakes", "golden replies meet their own expectations"),
+        ("answers-supported", "unsupported_answers", "what an answer has to say stands in its documents"),
+        ("handoffs-askable", "unaskable_handoffs", "a handoff asks only for what was said and done in time"),
+        ("personal-data-invented", "personal_data", "no personal data that could be somebody's"),
     ):
         yield _in_set(name, column, [0], text)
+    for name, column, text in (
+        ("escalations-routed", "unrouted_escalations", "a case that has to escalate says where to and what to carry"),
+        ("turns-readable", "long_turns", "no customer turn is longer than anybody writes"),
+    ):
+        yield _in_set(name, column, [0], text, severity="warning")
+    text = "a case asks something of the agent besides whether to escalate"
+    yield _between("cases-ask-something", "expectations", 1, text, severity="warning")
 
 
-def _coverage(expectations: DataExpectations) -> Iterator[Wanted]:
-    yield _at_least("cases-covered", expectations.min_cases, "cases")
+def _copies(most: float) -> Iterator[Wanted]:
+    yield _in_set("no-near-duplicates", "near_duplicates", [0], f"no two cases are {most:.0%} alike or more")
+    text = f"no customer turn is {most:.0%} like an utterance that a model is trained on, or more"
+    yield _in_set("not-trained-on", "training_overlap", [0], text)
+
+
+def _coverage(expectations: DataExpectations, *, with_documents: bool) -> Iterator[Wanted]:
+    yield _rows("cases-covered", expectations.min_cases, "cases")
+    turns = expectations.min_customer_turns
+    yield _sum("turns-covered", "customer_turns", turns, f"there are at least {turns} customer turns")
     yield Wanted(
         "intents-covered",
-        "ExpectColumnUniqueValueCountToBeBetween",
+        "expect_column_unique_value_count_to_be_between",
         f"there are at least {expectations.min_intents} intents",
         {"column": "intent", "min_value": expectations.min_intents},
     )
-    for tier, least in expectations.risk_tiers.items():
-        yield _at_least(f"risk-tier-{tier}-covered", least, f"cases of risk tier {tier}", f'risk_tier=="{tier}"')
-    for intent, least in expectations.intents.items():
-        yield _at_least(f"intent-{intent}-covered", least, f"cases of intent {intent}", f'intent=="{intent}"')
-    for reason, least in expectations.escalation_reasons.items():
-        text = f"cases that escalate for {reason}"
-        yield _at_least(f"reason-{reason}-covered", least, text, f"{reason_column(reason)}==1")
-    yield _share("several-turns-share", "several_turns", expectations.min_multi_turn_share, 1.0, "have several turns")
+    if with_documents or expectations.min_documents:
+        yield _rows("documents-covered", expectations.min_documents, "knowledge documents", table="documents")
+    for text, least in expectations.slices.items():
+        yield _sum(f"slice {text}", slice_column(text), least, f"there are at least {least} cases of {text}")
+    wanted = expectations.long_conversations
+    if wanted:
+        what = f"have {wanted.customer_turns} or more customer turns"
+        yield _share("long-conversations-share", "long_conversation", wanted.min_share, 1.0, what)
     low, high = expectations.min_escalation_share, expectations.max_escalation_share
     yield _share("escalation-share", "escalates", low, high, "have to escalate")
 
 
-def _in_set(name: str, column: str, values: list[str] | list[int], text: str, where: str = "") -> Wanted:
-    settings = {"column": column, "value_set": values, **_where(where)}
-    return Wanted(name, "ExpectColumnValuesToBeInSet", text, settings)
+def _in_set(
+    name: str,
+    column: str,
+    values: list[str] | list[int],
+    text: str,
+    where: str = "",
+    severity: CheckSeverity = "critical",
+) -> Wanted:
+    kwargs = {"column": column, "value_set": values, **_where(where)}
+    return Wanted(name, "expect_column_values_to_be_in_set", text, kwargs, severity)
 
 
-def _at_least(name: str, least: int, what: str, where: str = "") -> Wanted:
-    settings = {"min_value": least, **_where(where)}
-    return Wanted(name, "ExpectTableRowCountToBeBetween", f"there are at least {least} {what}", settings)
+def _between(
+    name: str, column: str, least: int, text: str, *, where: str = "", severity: CheckSeverity = "critical"
+) -> Wanted:
+    kwargs = {"column": column, "min_value": least, **_where(where)}
+    return Wanted(name, "expect_column_values_to_be_between", text, kwargs, severity)
+
+
+def _rows(name: str, least: int, what: str, table: TableName = "cases") -> Wanted:
+    text = f"there are at least {least} {what}"
+    return Wanted(name, "expect_table_row_count_to_be_between", text, {"min_value": least}, table=table)
+
+
+def _sum(name: str, column: str, least: int, text: str) -> Wanted:
+    return Wanted(name, "expect_column_sum_to_be_between", text, {"column": column, "min_value": least})
 
 
 def _share(name: str, column: str, low: float, high: float, what: str) -> Wanted:
     text = f"between {low:.0%} and {high:.0%} of the cases {what}"
-    return Wanted(name, "ExpectColumnMeanToBeBetween", text, {"column": column, "min_value": low, "max_value": high})
+    return Wanted(
+        name, "expect_column_mean_to_be_between", text, {"column": column, "min_value": low, "max_value": high}
+    )
 
 
 def _where(condition: str) -> dict[str, object]:

@@ -1,54 +1,125 @@
-"""Cases as the rows of a table: what the data checks look at, one row for each case."""
+"""A dataset as tables: what the data checks look at, one row for each case and one for each knowledge document.
+
+Rows hold numbers and names, never the text of a case, so that a table of many cases stays small.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from assay.registry.matching import same_json
-from assay.registry.retrieval.documents import KnowledgeDocument
-from assay.registry.types.base import EscalationReason, JsonValue
+from assay.registry import slices
+from assay.registry.content.datasets import DatasetReader, ReadCase, read_case_at
+from assay.registry.content.labels import MISTAKES
+from assay.registry.content.similarity import Fingerprints, NearestTexts, similarity
+from assay.registry.types.base import EscalationReason
 from assay.registry.types.case import Case
 from assay.registry.types.datacheck import DataExpectations
 
-__all__ = ["Cell", "case_rows", "reason_column"]
+__all__ = ["Cell", "Table", "case_table", "document_table", "slice_column"]
 
-Cell = str | int | bool
+Cell = str | int | float | bool
 
-
-def case_rows(
-    cases: Sequence[Case], documents: Mapping[str, KnowledgeDocument], wanted: DataExpectations
-) -> list[dict[str, Cell]]:
-    """One row for each case, in order. Counts named `*_count` are of mistakes, and are 0 in good data."""
-    return [_row(case, documents, wanted) for case in cases]
+_WORDS = 5
+"""Turns of fewer words ("yes, go ahead") are said by everybody; that a model was trained on them tells nothing."""
 
 
-def reason_column(reason: EscalationReason) -> str:
-    """The column that tells whether a case accepts this escalation reason."""
-    return f"reason_{reason.value}"
+@dataclass
+class Table:
+    """Columns of equal length, and for each row that breaks something, what: by (column, case id)."""
+
+    columns: dict[str, list[Cell]] = field(default_factory=dict)
+    details: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def append(self, row: Mapping[str, Cell]) -> None:
+        """Add a row; every row has the same columns."""
+        for name, cell in row.items():
+            self.columns.setdefault(name, []).append(cell)
+
+    def __len__(self) -> int:
+        return max((len(column) for column in self.columns.values()), default=0)
 
 
-def _row(case: Case, documents: Mapping[str, KnowledgeDocument], wanted: DataExpectations) -> dict[str, Cell]:
+def slice_column(text: str) -> str:
+    """The column that tells whether a case is in a slice."""
+    return f"slice: {text}"
+
+
+def case_table(
+    reader: DatasetReader,
+    wanted: DataExpectations,
+    training: Iterable[tuple[str, str]] = (),
+    others: Sequence[DatasetReader] = (),
+) -> Table:
+    """One row for each case of a dataset, in order. Columns named after mistakes count them: 0 in good data.
+
+    Args:
+        reader: the dataset.
+        wanted: what it promises.
+        training: (where it stands, utterance) of every text that a model is trained on.
+        others: datasets whose cases must not stand here again.
+
+    Raises:
+        ContentError: a case of the dataset, or of another one, is ill-formed.
+    """
+    table = Table()
+    terms = {text: slices.check_attributes(text) for text in wanted.slices}
+    alike = _Alike(reader, wanted.max_similarity, others)
+    trained = _Trained(wanted.max_similarity, training)
+    for read in reader.cases():
+        row, details = _row(read, reader, wanted)
+        attributes = read.case.attributes()
+        row |= {slice_column(text): int(slices.matches(found, attributes)) for text, found in terms.items()}
+        alike.add(read)
+        row["training_overlap"], details["training_overlap"] = trained.find(read.case)
+        table.append(row)
+        table.details |= {(column, read.case.id): text for column, text in details.items() if text}
+    alike.mark(table)
+    _compare_levels(table)
+    return table
+
+
+def document_table(reader: DatasetReader) -> Table:
+    """One row for each knowledge document."""
+    table = Table()
+    for document in reader.knowledge.values():
+        table.append(
+            {
+                "id": document.id,
+                "audience": document.audience,
+                "expires": int(document.effective_to is not None),
+                "sections": len(document.sections),
+            }
+        )
+    return table
+
+
+def _row(read: ReadCase, reader: DatasetReader, wanted: DataExpectations) -> tuple[dict[str, Cell], dict[str, str]]:
+    case = read.case
     escalation = case.expect.escalation
-    answered = [name for turn in case.turns for name in turn.expect.supporting_documents]
-    named = [*answered, *(case.expect.handoff.documents if case.expect.handoff else ())]
-    return {
+    mistakes = {name: list(find(case, reader.knowledge)) for name, find in MISTAKES.items()}
+    row: dict[str, Cell] = {
         "id": case.id,
+        "line": read.line,
         "intent": case.intent,
         "risk_tier": case.risk_tier.value,
         "autonomy": case.autonomy.value,
+        "channel": case.channel,
+        "language": case.language,
         "customer_turns": len(case.turns),
-        "several_turns": int(len(case.turns) > 1),
         "escalates": int(escalation.required),
+        "escalation_reasons": len(escalation.reasons),
         "needs_documents": int(_needs_documents(case, wanted)),
-        "documents": len(answered),
-        "unknown_document_count": sum(name not in documents for name in named),
-        "unquotable_document_count": sum(not _quotable(documents.get(name), case.date) for name in named),
-        "unanswered_call_count": sum(
-            not _answered(case, call.name, call.arguments) for turn in case.turns for call in turn.expect.tool_calls
-        ),
-        **{reason_column(reason): int(reason in escalation.reasons) for reason in EscalationReason},
+        "documents": sum(len(turn.expect.supporting_documents) for turn in case.turns),
+        "expectations": _expectations(case),
+        **{f"reason_{reason.value}": int(reason in escalation.reasons) for reason in EscalationReason},
+        **{name: len(found) for name, found in mistakes.items()},
     }
+    if wanted.long_conversations:
+        row["long_conversation"] = int(len(case.turns) >= wanted.long_conversations.customer_turns)
+    return row, {name: "; ".join(found) for name, found in mistakes.items() if found}
 
 
 def _needs_documents(case: Case, wanted: DataExpectations) -> bool:
@@ -59,20 +130,88 @@ def _needs_documents(case: Case, wanted: DataExpectations) -> bool:
     )
 
 
-def _quotable(document: KnowledgeDocument | None, date: dt.date) -> bool:
-    """Whether a customer may be told what the document says on that day. An unknown one is counted elsewhere."""
-    if document is None:
-        return True
-    return document.audience == "public" and not document.superseded(date) and not document.pending(date)
-
-
-def _answered(case: Case, name: str, arguments: Mapping[str, JsonValue]) -> bool:
-    """Whether a fixture of the case answers a call that has at least the expected arguments.
-
-    A fixture that asks for an argument which the expectation leaves open may still answer the call.
-    """
-    return any(
-        fixture.name == name
-        and all(key not in arguments or same_json(value, arguments[key]) for key, value in fixture.arguments.items())
-        for fixture in case.tools
+def _expectations(case: Case) -> int:
+    """How many things a case asks of an agent besides whether to escalate."""
+    per_turn = sum(
+        len(e.must_say) + len(e.must_not_say) + len(e.tool_calls) + len(e.forbidden_tools)
+        for e in (turn.expect for turn in case.turns)
     )
+    return per_turn + len(case.expect.must_not_say) + int(case.expect.handoff is not None)
+
+
+def _compare_levels(table: Table) -> None:
+    """An intent has one autonomy level; the rows with the rarer one of two are marked."""
+    pairs = list(zip(table.columns.get("intent", []), table.columns.get("autonomy", []), strict=True))
+    counts = Counter(pairs)
+    usual: dict[Cell, Cell] = {}
+    for intent, level in sorted(counts, key=lambda pair: (counts[pair], str(pair))):
+        usual[intent] = level
+    table.columns["other_level"] = [int(level != usual[intent]) for intent, level in pairs]
+    for case_id, (intent, level) in zip(table.columns.get("id", []), pairs, strict=True):
+        if level != usual[intent]:
+            table.details["other_level", str(case_id)] = f"{level}, but {intent} is {usual[intent]} elsewhere"
+
+
+class _Alike:
+    """Finds the earlier case, of this dataset or of another one, that a case nearly repeats.
+
+    Remembers a fingerprint of each case and where it stands; the few that may be alike are read again.
+    """
+
+    def __init__(self, reader: DatasetReader, least: float, others: Sequence[DatasetReader]) -> None:
+        self._least = least
+        self._fingerprints = Fingerprints()
+        self._places: list[tuple[str, Path, int]] = []
+        for other in others:
+            for read in other.cases():
+                self.add(read, other.path, f"{other.info.name}/{read.case.id}")
+        self._first = len(self._places)
+        self._path = reader.path
+
+    def add(self, read: ReadCase, path: Path | None = None, name: str = "") -> None:
+        self._fingerprints.append(_said(read.case))
+        self._places.append((name or read.case.id, path or self._path, read.offset))
+
+    def mark(self, table: Table) -> None:
+        """Fill the column `near_duplicates`, now that every case was added."""
+        cells: list[Cell] = [0] * len(table)
+        for later, earlier in self._fingerprints.candidates(self._least):
+            if later < self._first or cells[later - self._first]:
+                continue
+            found = similarity(self._text(later), self._text(earlier))
+            if found >= self._least:
+                cells[later - self._first] = 1
+                detail = f"{found:.0%} like {self._places[earlier][0]}"
+                table.details["near_duplicates", self._places[later][0]] = detail
+        table.columns["near_duplicates"] = cells
+
+    def _text(self, place: int) -> str:
+        _, path, offset = self._places[place]
+        return _said(read_case_at(path, offset))
+
+
+class _Trained:
+    """Finds turns of a case that a model was trained on."""
+
+    def __init__(self, least: float, training: Iterable[tuple[str, str]]) -> None:
+        self._texts: dict[str, str] = {}
+        self._near = NearestTexts(least, self._texts.__getitem__)
+        for number, (where, text) in enumerate(training):
+            name = f"{number}\n{where}"
+            if len(text.split()) >= _WORDS:
+                self._texts[name] = text
+                self._near.nearest(text, add_as=name)
+
+    def find(self, case: Case) -> tuple[int, str]:
+        if not self._texts:
+            return 0, ""
+        found: list[str] = []
+        for number, turn in enumerate(case.turns, start=1):
+            near = self._near.nearest(turn.customer) if len(turn.customer.split()) >= _WORDS else None
+            if near is not None:
+                found.append(f"turn {number} is {near[1]:.0%} like {near[0].partition(chr(10))[2]}")
+        return len(found), "; ".join(found)
+
+
+def _said(case: Case) -> str:
+    return "\n".join(turn.customer for turn in case.turns)

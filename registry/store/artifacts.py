@@ -17,7 +17,7 @@ from assay.registry.store.refs import KIND_TAG
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["add_version", "download", "find_version", "newest_first", "tags_of", "version_number"]
+__all__ = ["add_version", "download", "ensure_registered", "find_version", "newest_first", "tags_of", "version_number"]
 
 
 def add_version(
@@ -45,7 +45,7 @@ def add_version(
         client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         raise
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    _ensure_registered(connection, name, kind)
+    ensure_registered(connection, name, kind)
     return client.create_model_version(
         name,
         source=model.artifact_location,
@@ -106,7 +106,8 @@ def version_number(version: ModelVersion) -> int:
     return int(version.version)
 
 
-def _ensure_registered(connection: Connection, name: str, kind: str) -> None:
+def ensure_registered(connection: Connection, name: str, kind: str) -> None:
+    """Have a registered model of this name and kind."""
     with absent():
         found = connection.client.get_registered_model(name)
         if found.tags.get(KIND_TAG) != kind:

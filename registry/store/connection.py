@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from assay.registry.errors import AssayError
-from assay.registry.store.refs import AGENT_TAG, experiment_name
+from assay.registry.store.refs import AGENT_TAG, DATASET_EXPERIMENT, experiment_name
 from assay.registry.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,34 +48,40 @@ class Connection:
 
     def experiment(self, agent: str) -> str:
         """Id of the experiment of `agent`, which is made where it does not exist."""
-        found = self.find_experiment(agent)
-        if found is not None:
-            return found
-        location = None
-        if self.workspace.embedded:
-            location = (self.workspace.artifact_root / agent).as_uri()
-        from mlflow.exceptions import MlflowException
+        return self._experiment(experiment_name(agent), agent, {AGENT_TAG: agent})
 
-        try:
-            self.client.create_experiment(experiment_name(agent), artifact_location=location, tags={AGENT_TAG: agent})
-        except MlflowException as error:  # another process was faster
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        created = self.find_experiment(agent)
-        if created is None:
-            raise AssayError(
-                f"the MLflow experiment {experiment_name(agent)!r} exists but was deleted; restore it first"
-            )
-        return created
+    def dataset_experiment(self) -> str:
+        """Id of the experiment in which datasets are kept, which is made where it does not exist."""
+        return self._experiment(DATASET_EXPERIMENT, "datasets", {})
 
     def find_experiment(self, agent: str) -> str | None:
         """Id of the experiment of `agent`, or None where there is none that is active."""
-        if agent not in self._experiments:
-            found = self.client.get_experiment_by_name(experiment_name(agent))
+        return self._find(experiment_name(agent))
+
+    def _experiment(self, name: str, folder: str, tags: dict[str, str]) -> str:
+        found = self._find(name)
+        if found is not None:
+            return found
+        location = (self.workspace.artifact_root / folder).as_uri() if self.workspace.embedded else None
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(name, artifact_location=location, tags=tags)
+        except MlflowException as error:  # another process was faster
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        created = self._find(name)
+        if created is None:
+            raise AssayError(f"the MLflow experiment {name!r} exists but was deleted; restore it first")
+        return created
+
+    def _find(self, name: str) -> str | None:
+        if name not in self._experiments:
+            found = self.client.get_experiment_by_name(name)
             if found is None or found.lifecycle_stage != "active":
                 return None
-            self._experiments[agent] = found.experiment_id
-        return self._experiments[agent]
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
 
     def agents_with_runs(self) -> list[str]:
         """Agents that have an experiment, sorted."""

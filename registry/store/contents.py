@@ -17,7 +17,15 @@ from assay.registry.strict import load_yaml, read_text
 from assay.registry.types.base import Digest, Frozen, Name
 from assay.registry.types.bundle import ArtifactVersion, BundleManifest, BundleSource, ModelConfig, RetrievalConfig
 
-__all__ = ["BundleFiles", "StoredBundle", "StoredRetrieval", "prompt_digest", "read_bundle", "retrieval_digest"]
+__all__ = [
+    "BundleFiles",
+    "StoredBundle",
+    "StoredRetrieval",
+    "prompt_digest",
+    "read_bundle",
+    "retrieval_digest",
+    "training_digest",
+]
 
 
 class StoredRetrieval(Frozen):
@@ -60,7 +68,7 @@ class BundleFiles:
     @property
     def model_source_digest(self) -> str:
         """Over all that goes into the model."""
-        return digest_of({"config": self.model, "utterances": digest_bytes(_utf8(self.utterances))})
+        return training_digest(self.model, self.utterances)
 
 
 def read_bundle(file: Path) -> BundleFiles:
@@ -88,6 +96,11 @@ def read_bundle(file: Path) -> BundleFiles:
 
 def prompt_digest(text: str) -> str:
     return digest_bytes(_utf8(text))
+
+
+def training_digest(config: ModelConfig, utterances: str) -> str:
+    """Over all that goes into a model: its config and the text it is trained from."""
+    return digest_of({"config": config, "utterances": digest_bytes(_utf8(utterances))})
 
 
 def retrieval_digest(config: RetrievalConfig, knowledge_digest: str) -> str:

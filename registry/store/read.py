@@ -7,7 +7,7 @@ store between the two cannot slip through.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
@@ -15,9 +15,15 @@ from assay.registry.digest import digest_bytes, digest_of, digest_tree
 from assay.registry.errors import IntegrityError
 from assay.registry.store.artifacts import download, tags_of
 from assay.registry.store.connection import Connection, absent
-from assay.registry.store.contents import StoredBundle, StoredRetrieval, prompt_digest, retrieval_digest
+from assay.registry.store.contents import (
+    StoredBundle,
+    StoredRetrieval,
+    prompt_digest,
+    retrieval_digest,
+    training_digest,
+)
 from assay.registry.store.refs import DIGEST_TAG
-from assay.registry.types.bundle import ArtifactVersion
+from assay.registry.types.bundle import ArtifactVersion, ModelConfig
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLE_FILE",
     "MODEL_FILE",
+    "TRAINING_FILE",
+    "ModelSource",
     "label",
     "pinned_version",
     "read_model",
@@ -35,8 +43,19 @@ __all__ = [
 
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.pkl"
+TRAINING_FILE = "utterances.csv"
 _RETRIEVAL_FILE = "artifacts/retrieval.json"
 _KNOWLEDGE_FOLDER = "artifacts/knowledge"
+
+
+class ModelSource(Protocol):
+    """What a model comes from, as a bundle's files and its manifest say it."""
+
+    @property
+    def model(self) -> ModelConfig: ...
+
+    @property
+    def model_source_digest(self) -> str: ...
 
 
 def label(version: ModelVersion) -> str:
@@ -104,17 +123,24 @@ def read_retrieval(connection: Connection, version: ModelVersion, digest: str, i
     return folder / _KNOWLEDGE_FOLDER
 
 
-def read_model(connection: Connection, version: ModelVersion, digest: str, into: Path) -> bytes:
-    """The bytes of a version's trained model, verified and not yet interpreted.
+def read_model(
+    connection: Connection, version: ModelVersion, digest: str, source: ModelSource, into: Path
+) -> tuple[bytes, str]:
+    """The bytes of a version's trained model, verified and not yet interpreted, and the text it was trained from.
 
     Raises:
-        IntegrityError: they are gone or were edited.
+        IntegrityError: one of the two is gone or was edited.
     """
-    path = download(connection, version, into) / MODEL_FILE
-    data = path.read_bytes() if path.is_file() else None
+    folder = download(connection, version, into)
+    data, text = (
+        path.read_bytes() if path.is_file() else None for path in (folder / MODEL_FILE, folder / TRAINING_FILE)
+    )
     _same(f"the model {label(version)} ({MODEL_FILE})", digest, None if data is None else digest_bytes(data))
+    utterances = "" if text is None else text.decode("utf-8", errors="surrogatepass")
+    trained = None if text is None else training_digest(source.model, utterances)
+    _same(f"the training text of {label(version)} ({TRAINING_FILE})", source.model_source_digest, trained)
     assert data is not None
-    return data
+    return data, utterances
 
 
 def pinned_version(connection: Connection, pinned: ArtifactVersion) -> ModelVersion:

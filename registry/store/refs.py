@@ -10,10 +10,12 @@ from assay.registry.errors import AssayError
 __all__ = [
     "AGENT_TAG",
     "ALIASES",
+    "DATASET_EXPERIMENT",
     "DIGEST_TAG",
     "KIND_TAG",
     "SOURCE_TAG",
     "BundleRef",
+    "dataset_model_name",
     "experiment_name",
     "model_name",
     "parse_bundle_ref",
@@ -25,6 +27,9 @@ KIND_TAG = "assay.kind"
 AGENT_TAG = "assay.agent"
 DIGEST_TAG = "assay.digest"
 SOURCE_TAG = "assay.source_digest"
+
+DATASET_EXPERIMENT = "assay-datasets"
+"""Not below `assay/`, where every experiment is an agent's."""
 
 ALIASES = ("candidate", "champion", "production")
 
@@ -71,6 +76,10 @@ def retrieval_name(agent: str) -> str:
 def model_name(agent: str, kind: str) -> str:
     """`kind` is the kind of model, e.g. `triage`."""
     return f"{agent}-{kind}"
+
+
+def dataset_model_name(name: str) -> str:
+    return f"{name}-dataset"
 
 
 def experiment_name(agent: str) -> str:

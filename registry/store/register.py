@@ -18,7 +18,14 @@ from assay.registry.store.artifacts import add_version, find_version, tags_of, v
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import BundleFiles, StoredBundle, prompt_digest, retrieval_digest
 from assay.registry.store.estimators import dump_estimator
-from assay.registry.store.read import BUNDLE_FILE, MODEL_FILE, read_model, read_retrieval, read_stored_bundle
+from assay.registry.store.read import (
+    BUNDLE_FILE,
+    MODEL_FILE,
+    TRAINING_FILE,
+    read_model,
+    read_retrieval,
+    read_stored_bundle,
+)
 from assay.registry.store.refs import DIGEST_TAG, SOURCE_TAG, model_name, prompt_name, retrieval_name
 from assay.registry.types.bundle import ArtifactVersion, BundleManifest, ModelConfig
 
@@ -99,7 +106,7 @@ class Registrar:
         name = model_name(self._agent, self._files.model.kind)
 
         def check(version: ModelVersion, into: Path) -> None:
-            read_model(self._connection, version, tags_of(version).get(DIGEST_TAG, ""), into)
+            read_model(self._connection, version, tags_of(version).get(DIGEST_TAG, ""), self._files, into)
 
         found = self._find(name, SOURCE_TAG, source, check)
         if found is not None:
@@ -111,7 +118,13 @@ class Registrar:
             raise ContentError(error.problem, file=self._files.utterances_file, line=error.line) from None
         data = dump_estimator(estimator)
         tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
-        made = self._add("model", name, tags, lambda folder, model_id: _write_model(estimator, data, folder, model_id))
+        text = self._files.utterances
+
+        def write(folder: Path, model_id: str) -> None:
+            _write_model(estimator, data, folder, model_id)
+            (folder / TRAINING_FILE).write_bytes(text.encode("utf-8", errors="surrogatepass"))
+
+        made = self._add("model", name, tags, write)
         return ArtifactVersion(name=name, version=version_number(made), digest=tags[DIGEST_TAG])
 
     def _bundle(self, stored: StoredBundle) -> int:

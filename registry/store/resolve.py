@@ -38,6 +38,8 @@ class ResolvedBundle:
     prompt: str
     knowledge: tuple[KnowledgeDocument, ...]
     model_bytes: bytes = field(repr=False)
+    training_text: str = field(repr=False)
+    """The text that the model was trained from."""
 
     @property
     def documents(self) -> dict[str, str]:
@@ -101,5 +103,5 @@ def resolve(connection: Connection, version: ModelVersion) -> ResolvedBundle:
         except ContentError as error:
             raise IntegrityError(f"the knowledge of {label(retrieval)} cannot be read: {error}") from error
         model = pinned_version(connection, found.model)
-        data = read_model(connection, model, found.model.digest, Path(scratch) / "model")
-    return ResolvedBundle(version=found, prompt=prompt, knowledge=knowledge, model_bytes=data)
+        data, training = read_model(connection, model, found.model.digest, found.manifest, Path(scratch) / "model")
+    return ResolvedBundle(version=found, prompt=prompt, knowledge=knowledge, model_bytes=data, training_text=training)

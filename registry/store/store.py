@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.registry.errors import AssayError, NotFoundError
-from assay.registry.store import runs, traces
+from assay.registry.store import datasets, runs, traces
 from assay.registry.store.artifacts import newest_first, tags_of, version_number
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import read_bundle
+from assay.registry.store.datasets import DatasetVersion
 from assay.registry.store.refs import ALIASES, DIGEST_TAG, KIND_TAG, BundleRef, parse_bundle_ref
 from assay.registry.store.resolve import ResolvedBundle, bundle_version, resolve
 from assay.registry.store.runs import RunSummary
@@ -170,6 +171,30 @@ class Store:
             raise AssayError(f"the tag {key!r} is set when a bundle is registered and cannot be set by hand")
         self._find(BundleRef(agent, version=version))
         self._connection.client.set_model_version_tag(agent, str(version), key, value)
+
+    # --- datasets ------------------------------------------------------------------------------------------
+
+    def register_dataset(self, folder: Path) -> DatasetVersion:
+        """Store the dataset in a folder as a new version; the same content makes none.
+
+        Raises:
+            ContentError: the dataset is ill-formed.
+            AssayError: its files changed while they were read.
+        """
+        return datasets.register_dataset(self._connection, folder)
+
+    def dataset_versions(self, name: str) -> list[DatasetVersion]:
+        """The registered versions of a dataset, newest first."""
+        return datasets.dataset_versions(self._connection, name)
+
+    def load_dataset(self, ref: str) -> tuple[DatasetVersion, Dataset]:
+        """The registered dataset that `NAME/VERSION` or `NAME@latest` names, verified.
+
+        Raises:
+            NotFoundError: there is no such version.
+            IntegrityError: it was changed after it was registered.
+        """
+        return datasets.load_dataset_version(self._connection, ref)
 
     # --- runs ----------------------------------------------------------------------------------------------
 

@@ -104,12 +104,16 @@ class HandoffExpectation(Frozen):
 
 
 class EscalationExpectation(Frozen):
-    """Whether a person has to take over, why, and from which customer turn on (1-based)."""
+    """Whether a person has to take over, why, and from which customer turn on (1-based).
+
+    `near_miss_of` are the reasons for which it looks as if a person had to take over although none has to.
+    """
 
     required: bool
     reasons: tuple[EscalationReason, ...] = ()
     by_turn: Annotated[int, Field(ge=1)] | None = None
     queue: Name | None = None
+    near_miss_of: tuple[EscalationReason, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> EscalationExpectation:
@@ -117,6 +121,10 @@ class EscalationExpectation(Frozen):
             raise ValueError("a required escalation needs 'reasons' and 'by_turn'")
         if not self.required and (self.reasons or self.by_turn is not None or self.queue is not None):
             raise ValueError("an escalation that is not required has no 'reasons', 'by_turn' or 'queue'")
+        if self.required and self.near_miss_of:
+            raise ValueError(
+                "an escalation that is required is no near miss: 'near_miss_of' goes with 'required: false'"
+            )
         return self
 
 
@@ -176,9 +184,16 @@ class Case(Frozen):
             "channel": (self.channel,),
             "language": (self.language,),
             "tag": self.tags,
-            "escalation": ("required" if escalation.required else "not_required",),
+            "escalation": _escalation_values(escalation),
             "escalation_reason": tuple(reason.value for reason in escalation.reasons),
+            "near_miss": tuple(reason.value for reason in escalation.near_miss_of),
         }
+
+
+def _escalation_values(escalation: EscalationExpectation) -> tuple[str, ...]:
+    if escalation.required:
+        return ("required",)
+    return ("not_required", "near_miss") if escalation.near_miss_of else ("not_required",)
 
 
 class DatasetInfo(Frozen):
@@ -208,4 +223,6 @@ class Dataset(Frozen):
     """Document id to the SHA-256 of its content, whatever its line ends, for each of its knowledge documents."""
     wording: str = ""
     """The approved wording."""
+    expectations: str = ""
+    """Text of the `expectations.yaml` that the dataset is checked against; empty where there is none."""
     digest: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.registry.types.base import Digest, Frozen, Name
+from assay.registry.types.datacheck import DataCheckReport
 from assay.registry.types.score import MetricSpec, ScoreRecord, ScorerInfo
 from assay.registry.types.trajectory import Outcome
 
@@ -50,6 +51,14 @@ class EvalRun(Frozen):
     slices: tuple[str, ...] = ()
     data_checks_passed: bool | None = None
     """Result of the dataset's own checks; None where none were run."""
+    data_checks: DataCheckReport | None = None
+    """What the dataset's own checks found; None where none were run, or where the run was stored without it."""
+
+    @model_validator(mode="after")
+    def _one_result(self) -> EvalRun:
+        if self.data_checks is not None and self.data_checks_passed is not self.data_checks.success:
+            raise ValueError("'data_checks_passed' contradicts 'data_checks'")
+        return self
 
     def metric(self, name: str) -> MetricSpec | None:
         """The declaration of a metric, or None where no scorer of the run measures it."""

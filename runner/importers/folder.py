@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from assay.registry.errors import ContentError
 
@@ -13,7 +13,7 @@ __all__ = ["publish"]
 
 
 def publish(files: Mapping[str, str], out: Path, *, overwrite: bool = False) -> bool:
-    """Make `out` a folder of exactly these files (name to text, UTF-8).
+    """Make `out` a folder of exactly these files (name, or path with forward slashes, to text, UTF-8).
 
     The files are written into a new folder beside `out`, which is renamed once all are there. A folder that
     already holds the same is left alone.
@@ -36,6 +36,7 @@ def publish(files: Mapping[str, str], out: Path, *, overwrite: bool = False) -> 
         made = staging / "new"
         made.mkdir()
         for name, data in encoded.items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(data)
         if target.exists():
             _swap(made, target, staging / "old")
@@ -50,15 +51,20 @@ def _replaceable(target: Path, encoded: Mapping[str, bytes], overwrite: bool) ->
     """Whether an existing target is to be replaced; False when it already holds the same."""
     if not target.is_dir():
         raise ContentError("is a file; a folder is to be written here", file=target)
-    present = {path.name: path for path in target.iterdir()}
+    present = {path.relative_to(target).as_posix(): path for path in target.rglob("*")}
     if not present:
         return True
-    foreign = sorted(name for name, path in present.items() if name not in encoded or not path.is_file())
+    folders = {parent.as_posix() for name in encoded for parent in PurePosixPath(name).parents}
+    foreign = sorted(
+        name
+        for name, path in present.items()
+        if not (name in encoded and path.is_file()) and not (name in folders and path.is_dir())
+    )
     if foreign:
         raise ContentError(
             f"the folder holds what an import does not make ({', '.join(foreign[:5])}); name another one", file=target
         )
-    if set(present) == set(encoded) and all(present[name].read_bytes() == data for name, data in encoded.items()):
+    if all(name in present and present[name].read_bytes() == data for name, data in encoded.items()):
         return False
     if not overwrite:
         raise ContentError(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from assay.registry.phrases import quote_of
 from assay.registry.types.base import RiskTier, Severity
 from assay.registry.types.case import Case, EscalationExpectation
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
 from assay.registry.types.trajectory import HandoffPacket, Trajectory
 from assay.runner.scorers.base import Scorer
-from assay.runner.scorers.text import quote_of
 
 __all__ = ["EscalationScorer"]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from assay.registry.phrases import contains_any, normalise, quote_of
 from assay.registry.types.base import Severity
 from assay.registry.types.case import Case, HandoffExpectation
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
 from assay.registry.types.trajectory import Handoff, HandoffPacket, ToolCall, Trajectory
 from assay.runner.scorers.base import Scorer
-from assay.runner.scorers.text import contains_any, normalise, quote_of
 
 __all__ = ["HandoffScorer"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from assay.registry.phrases import contains_digits, normalise, quote_of
 from assay.registry.types.base import JsonValue, Severity
 from assay.registry.types.bundle import BundleManifest, Role
 from assay.registry.types.case import Case
@@ -12,7 +13,6 @@ from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipp
 from assay.registry.types.trajectory import AgentEvent, Handoff, Retrieval, ToolCall, Trajectory
 from assay.runner.scorers.base import Scorer
 from assay.runner.scorers.rules.view import call_text
-from assay.runner.scorers.text import contains_digits, normalise, quote_of
 
 __all__ = ["ScopeScorer"]
 

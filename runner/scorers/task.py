@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from assay.registry.phrases import contains_any, contains_phrase, quote_of
 from assay.registry.types.base import Frozen, Name, Severity
 from assay.registry.types.case import Case, ExpectedCall, TurnExpectation
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
 from assay.registry.types.trajectory import ToolCall, Trajectory, TurnRecord
 from assay.runner.scorers.base import Scorer
 from assay.runner.scorers.rules.view import call_text
-from assay.runner.scorers.text import contains_any, contains_phrase, quote_of
 from assay.runner.scorers.values import is_call
 
 __all__ = ["TaskScorer"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from assay.registry.phrases import canonical
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import ExpectedCall
 from assay.registry.types.trajectory import ToolCall
-from assay.runner.scorers.text import canonical
 
 __all__ = ["is_call", "numbers_in", "same_value"]
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
+
 from assay.registry.digest import digest_of
 from assay.registry.types.case import Case
 from assay.registry.types.run import EvalRun, PlannedUnit
@@ -25,7 +27,7 @@ OUT = HERE.parents[2] / "build" / "bench.json"
 
 
 def main() -> None:
-    rows = [startup(), replay(), deciding()]
+    rows = [startup(), replay(), deciding(), *datasets.rows()]
     for row in rows:
         print(f"{row['what']}: {row['seconds']:.3f} s (against {row['against']}: {row['floor']:.3f} s)")
     OUT.parent.mkdir(exist_ok=True)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.rules.view import Act, Checked, View, Violation, call_text
-from assay.runner.scorers.text import normalise
 
 __all__ = ["STATE_CHECKS"]
 

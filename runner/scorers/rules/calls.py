@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
+from assay.registry.phrases import amounts, contains_digits, mentions, normalise, quote_of
 from assay.registry.types.base import AutonomyLevel, JsonValue
 from assay.registry.types.trajectory import Say, ToolCall, Triage
 from assay.runner.scorers.rules.consent import answer_to_confirmation
@@ -19,7 +20,6 @@ from assay.runner.scorers.rules.model import (
 )
 from assay.runner.scorers.rules.patterns import compiled, first_match
 from assay.runner.scorers.rules.view import Act, Checked, View, Violation, call_text
-from assay.runner.scorers.text import amounts, contains_digits, mentions, normalise, quote_of
 from assay.runner.scorers.values import numbers_in, same_value
 
 __all__ = [

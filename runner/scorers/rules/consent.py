@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from assay.runner.scorers.text import normalise
+from assay.registry.phrases import normalise
 
 __all__ = ["Answer", "answer_to_confirmation"]
 

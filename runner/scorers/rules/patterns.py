@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from assay.runner.scorers.text import normalise
+from assay.registry.phrases import normalise
 
 __all__ = ["PatternError", "compiled", "first_match", "matching_sentences"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from assay.registry.phrases import amounts, normalise, quote_of, sentences
 from assay.registry.types.trajectory import TurnRecord
 from assay.runner.scorers.rules.model import FirstReplySays, MustSayWhen, NeverQuotes, NeverSays, Trigger
 from assay.runner.scorers.rules.patterns import first_match, matching_sentences
 from assay.runner.scorers.rules.view import Checked, View, Violation, call_text
-from assay.runner.scorers.text import amounts, normalise, quote_of, sentences
 from assay.runner.scorers.values import numbers_in
 
 __all__ = ["first_reply_says", "must_say_when", "never_quotes", "never_says"]

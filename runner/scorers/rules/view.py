@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from assay.registry.phrases import quote_of
 from assay.registry.types.base import AutonomyLevel
 from assay.registry.types.case import Case
 from assay.registry.types.trajectory import Handoff, ToolCall, Trajectory, TurnRecord
-from assay.runner.scorers.text import quote_of
 
 __all__ = ["Act", "Checked", "View", "Violation", "call_text"]
 

@@ -1,4 +1,4 @@
-"""Text as scorers compare it: what looks equal to a reader is equal here.
+"""Text as scorers and data checks compare it: what looks equal to a reader is equal here.
 
 - `normalise` undoes what only a machine would notice: Unicode compatibility forms, zero-width characters,
   look-alike letters of other alphabets, typographic quotes and dashes, Markdown emphasis, white space, case.

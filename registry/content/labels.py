@@ -1,0 +1,210 @@
+"""What can be wrong with the labels of one case, each kind of mistake under a name of its own.
+
+Every function yields one phrase for each mistake, short enough to stand in a list beside the case's id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from assay.registry.matching import same_json
+from assay.registry.phrases import contains_any, contains_phrase
+from assay.registry.pii import find_by_form
+from assay.registry.retrieval.documents import KnowledgeDocument
+from assay.registry.types.base import JsonValue
+from assay.registry.types.case import Case, TextExpectation
+
+__all__ = ["MISTAKES", "Documents"]
+
+Documents = Mapping[str, KnowledgeDocument]
+
+_SHOWN = 40
+_LONGEST_TURN = 10_000
+"""Letters. A longer turn was hardly typed or said by a customer."""
+_REAL_LOOKING = frozenset({"card_number", "iban", "national_id", "email", "phone"})
+_SUSPECT = re.compile(r"@|\d(?:\D{0,3}\d){6}")
+"""What any of them has: most text has none of it, and need not be read closely."""
+_RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
+_RESERVED_ENDINGS = (".example", ".test", ".invalid", ".localhost")
+
+
+def _unknown_documents(case: Case, documents: Documents) -> Iterator[str]:
+    yield from (f"no document {name!r}" for name in _named_documents(case) if name not in documents)
+
+
+def _unquotable_documents(case: Case, documents: Documents) -> Iterator[str]:
+    """A customer may be told only what is public and in force on the day of the conversation."""
+    for name in _named_documents(case):
+        document = documents.get(name)
+        if document is None:
+            continue
+        if document.audience != "public":
+            yield f"{name} is internal"
+        elif document.superseded(case.date):
+            yield f"{name} held until {document.effective_to}"
+        elif document.pending(case.date):
+            yield f"{name} holds from {document.effective_from} on"
+
+
+def _unanswered_calls(case: Case, documents: Documents) -> Iterator[str]:
+    """A fixture that asks for an argument which the expectation leaves open may still answer the call."""
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        for call in turn.expect.tool_calls:
+            if not any(f.name == call.name and _compatible(f.arguments, call.arguments) for f in case.tools):
+                yield f"turn {number}: no fixture answers {call.name}"
+
+
+def _contradictory_calls(case: Case, documents: Documents) -> Iterator[str]:
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        for call in turn.expect.tool_calls:
+            if call.name in turn.expect.forbidden_tools:
+                yield f"turn {number}: {call.name} is expected and forbidden"
+
+
+def _golden_replies(case: Case, documents: Documents) -> Iterator[str]:
+    """A reply that is given as exemplary meets its own turn's expectations."""
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        if turn.golden_reply is None:
+            continue
+        for wanted in turn.expect.must_say:
+            if not contains_any(turn.golden_reply, wanted.any_of):
+                yield f"turn {number} does not say {_shown(wanted)}"
+        for banned in (*turn.expect.must_not_say, *case.expect.must_not_say):
+            if contains_phrase(turn.golden_reply, banned):
+                yield f"turn {number} says {banned!r}"
+
+
+def _unsupported_answers(case: Case, documents: Documents) -> Iterator[str]:
+    """What an answer has to say stands in the documents that are to support it, and what it may not say does not."""
+    for number, turn in enumerate(case.turns, start=1):
+        known = [documents[name].text for name in turn.expect.supporting_documents if name in documents]
+        if not known:
+            continue
+        text = "\n".join(known)
+        for wanted in turn.expect.must_say:
+            if not contains_any(text, wanted.any_of):
+                yield f"turn {number}: {_shown(wanted)} is not in its documents"
+        for banned in turn.expect.must_not_say:
+            if contains_phrase(text, banned):
+                yield f"turn {number}: {banned!r} may not be said but stands in its documents"
+
+
+def _unaskable_handoffs(case: Case, documents: Documents) -> Iterator[str]:
+    """A handoff can carry only what the customer had said, and what had been done, when it was due."""
+    del documents
+    handoff, by_turn = case.expect.handoff, case.expect.escalation.by_turn
+    if handoff is None or by_turn is None:
+        return
+    said = "\n".join(turn.customer for turn in case.turns[:by_turn])
+    for wanted in handoff.must_mention:
+        if not contains_any(said, wanted.any_of):
+            yield f"{_shown(wanted)} is not said by turn {by_turn}"
+    done = {call.name for turn in case.turns[:by_turn] for call in turn.expect.tool_calls}
+    yield from (f"{name} is not expected by turn {by_turn}" for name in handoff.prior_actions if name not in done)
+
+
+def _unrouted_escalations(case: Case, documents: Documents) -> Iterator[str]:
+    del documents
+    if case.expect.escalation.required and case.expect.escalation.queue is None:
+        yield "no queue"
+    if case.expect.escalation.required and case.expect.handoff is None:
+        yield "no handoff"
+
+
+def _personal_data(case: Case, documents: Documents) -> Iterator[str]:
+    """Personal data that could be somebody's: it is not of the ranges that are reserved for examples."""
+    del documents
+    seen: set[str] = set()
+    for where, text in _texts(case):
+        for span in find_by_form(text) if _SUSPECT.search(text) else ():
+            if span.kind in _REAL_LOOKING and span.value not in seen and not _reserved(span.kind, span.value):
+                seen.add(span.value)
+                yield f"{where}: {_masked(span.kind, span.value)}"
+
+
+def _long_turns(case: Case, documents: Documents) -> Iterator[str]:
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        if len(turn.customer) > _LONGEST_TURN:
+            yield f"turn {number} has {len(turn.customer):,} characters"
+
+
+MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
+    "unknown_documents": _unknown_documents,
+    "unquotable_documents": _unquotable_documents,
+    "unanswered_calls": _unanswered_calls,
+    "contradictory_calls": _contradictory_calls,
+    "golden_reply_mistakes": _golden_replies,
+    "unsupported_answers": _unsupported_answers,
+    "unaskable_handoffs": _unaskable_handoffs,
+    "unrouted_escalations": _unrouted_escalations,
+    "personal_data": _personal_data,
+    "long_turns": _long_turns,
+}
+"""Column of the table of cases to what finds its mistakes; the column counts them."""
+
+
+def _named_documents(case: Case) -> Iterator[str]:
+    for turn in case.turns:
+        yield from turn.expect.supporting_documents
+    if case.expect.handoff:
+        yield from case.expect.handoff.documents
+
+
+def _compatible(fixture: Mapping[str, JsonValue], call: Mapping[str, JsonValue]) -> bool:
+    return all(key not in call or same_json(value, call[key]) for key, value in fixture.items())
+
+
+def _shown(wanted: TextExpectation) -> str:
+    text = " or ".join(repr(phrase) for phrase in wanted.any_of[:2])
+    return f"{text} or ..." if len(wanted.any_of) > 2 else text
+
+
+def _texts(case: Case) -> Iterator[tuple[str, str]]:
+    """All text of a case that somebody could read, with where it stands."""
+    for number, turn in enumerate(case.turns, start=1):
+        yield f"turn {number}", turn.customer
+        if turn.golden_reply:
+            yield f"golden reply {number}", turn.golden_reply
+        for wanted in turn.expect.must_say:
+            yield from ((f"turn {number}, must_say", phrase) for phrase in wanted.any_of)
+        yield from (
+            (f"turn {number}, tool call", text) for call in turn.expect.tool_calls for text in _leaves(call.arguments)
+        )
+    for fixture in case.tools:
+        yield from ((f"tool {fixture.name}", text) for text in _leaves([fixture.arguments, fixture.result]))
+    if case.customer:
+        yield from (("customer record", datum.value) for datum in case.customer.personal_data)
+    yield from (("labels", text) for text in _leaves(case.labels))
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for item in value.values() for text in _leaves(item))
+    elif isinstance(value, list | tuple):
+        yield from (text for item in value for text in _leaves(item))
+
+
+def _reserved(kind: str, value: str) -> bool:
+    """Whether a value is of a range kept free for examples (RFC 2606; the numbers 555-0100 to 555-0199)."""
+    if kind == "email":
+        domain = value.rpartition("@")[2].casefold()
+        known = domain in _RESERVED_DOMAINS or domain.endswith(tuple(f".{d}" for d in _RESERVED_DOMAINS))
+        return known or f".{domain}".endswith(_RESERVED_ENDINGS)
+    if kind == "phone":
+        digits = "".join(c for c in value if c.isdigit())
+        return digits[-7:-2] == "55501"
+    return False
+
+
+def _masked(kind: str, value: str) -> str:
+    """The kind of personal data with just enough of it to find it again."""
+    name = {"national_id": "national id", "card_number": "card number", "iban": "IBAN", "email": "e-mail address"}
+    shown = f"...@{value.rpartition('@')[2]}" if kind == "email" else f"...{value[-2:]}"
+    return f"a real-looking {name.get(kind, kind)} ({shown[:_SHOWN]})"
