@@ -70,6 +70,14 @@ DOCUMENTS = (
 VERIFIED: dict[str, Any] = {"verify_identity": {"verified": True, "customer_name": "Ada Quill"}}
 BALANCE = {"account": "current", "balance": 1250.4, "available": 1200.4, "currency": "USD", "as_of": "2026-03-02"}
 BLOCKED = {"blocked": True, "card_last4": "4821", "reference": "BLK-20418", "replacement_by": "2026-03-11"}
+APPLICATION = {
+    "reference": "APP-40912",
+    "product": "personal loan",
+    "status": "under review",
+    "decision_by": "2026-03-09",
+}
+LIMIT = {"changed": True, "limit": 2500.0, "effective_on": "2026-03-02", "reference": "LIM-40231"}
+CHECKS = {"ordered": True, "reference": "CHK-55120", "arrives_by": "2026-03-12"}
 REFUNDED = {"refunded": True, "amount": 25.0, "reference": "RFD-3302", "credited_on": "2026-03-05"}
 
 
@@ -231,6 +239,27 @@ def test_a_verified_customer_is_not_asked_again(talk: Any) -> None:
     assert second.calls == ["get_payment_status"]
 
 
+def test_the_status_of_an_application_is_told_after_verification(talk: Any) -> None:
+    ask, answer = talk(
+        "Has my loan application been decided yet?",
+        "48213907 and 12 March 1984",
+        tools=VERIFIED | {"get_application_status": APPLICATION},
+    )
+    assert ask.calls == []
+    assert answer.calls == ["verify_identity", "get_application_status"]
+    assert answer.of("tool")[1][1] == {"customer_number": "48213907"}
+    assert "personal loan application APP-40912 is under review" in answer.text
+    assert "March 9, 2026" in answer.text
+
+
+@pytest.mark.parametrize("result", [{}, {"product": "mortgage"}, []])
+def test_an_application_without_a_status_goes_to_a_person(talk: Any, result: object) -> None:
+    tools = VERIFIED | {"get_application_status": [result]}
+    (only,) = talk(f"What is the status of my mortgage application? {WHO}", tools=tools)
+    assert only.packet is not None
+    assert (only.packet.reason, only.packet.queue) == ("workflow_exception", "back_office")
+
+
 def test_another_customer_number_is_another_identity(talk: Any) -> None:
     tools = VERIFIED | {"get_balance": BALANCE}
     _, second, third = talk(
@@ -320,6 +349,70 @@ def test_amounts_over_the_limit_go_to_a_person(talk: Any, amount: str, over: boo
     assert (only.packet is not None) == over
     if only.packet is not None:
         assert (only.packet.reason, only.packet.queue) == ("boundary_transaction", "payments_desk")
+
+
+def test_a_card_limit_is_set_after_a_yes(talk: Any) -> None:
+    tools = VERIFIED | {"set_card_limit": LIMIT}
+    ask, done = talk(f"Please raise my card limit from $500 to $2,500. {WHO}", "Yes, go ahead.", tools=tools)
+    assert ask.calls == ["verify_identity"]
+    assert "$2,500.00" in ask.text
+    assert "yes or no" in ask.text
+    assert done.of("tool") == [("set_card_limit", {"customer_number": "48213907", "amount": 2500.0})]
+    assert "$2,500.00" in done.text
+    assert "LIM-40231" in done.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "over"), [("$3,000", False), ("$3,000.01", True), ("5000", True), ("three thousand dollars", False)]
+)
+def test_a_card_limit_over_the_limit_goes_to_a_person(talk: Any, limit: str, over: bool) -> None:
+    (only,) = talk(f"Please set my card limit to {limit}. {WHO}", tools=VERIFIED)
+    assert "set_card_limit" not in only.calls
+    assert (only.packet is not None) == over
+    if only.packet is None:
+        assert "$3,000.00" in only.text
+    else:
+        assert (only.packet.reason, only.packet.queue) == ("boundary_transaction", "payments_desk")
+        assert only.packet.intent == "card_limit_change"
+
+
+@pytest.mark.parametrize("correction", ["Make it 1800 instead.", "Sorry, $1,800, not $2,500.", "No, 1800 please"])
+def test_a_corrected_amount_is_read_back_again(talk: Any, correction: str) -> None:
+    tools = VERIFIED | {"set_card_limit": LIMIT | {"limit": 1800.0}}
+    _, again, done = talk(f"Please set my card limit to $2,500. {WHO}", correction, "Yes.", tools=tools)
+    assert again.calls == []
+    assert "$1,800.00" in again.text
+    assert "$2,500.00" not in again.text
+    assert done.of("tool") == [("set_card_limit", {"customer_number": "48213907", "amount": 1800.0})]
+
+
+def test_checks_are_ordered_after_a_yes(talk: Any) -> None:
+    ask, done = talk(f"I need a new checkbook. {WHO}", "Yes please.", tools=VERIFIED | {"order_checks": CHECKS})
+    assert ask.calls == ["verify_identity"]
+    assert "yes or no" in ask.text
+    assert done.of("tool") == [("order_checks", {"customer_number": "48213907"})]
+    assert "CHK-55120" in done.text
+    assert "March 12, 2026" in done.text
+
+
+@pytest.mark.parametrize(
+    ("message", "tool", "result"),
+    [
+        ("I need a new checkbook.", "order_checks", {"ordered": False}),
+        ("I need a new checkbook.", "order_checks", {}),
+        ("Please set my card limit to $900.", "set_card_limit", {"changed": False}),
+        ("Please set my card limit to $900.", "set_card_limit", {"changed": True}),
+        ("Please set my card limit to $900.", "set_card_limit", {}),
+    ],
+)
+def test_a_limit_or_an_order_that_did_not_happen_is_not_reported(
+    talk: Any, message: str, tool: str, result: object
+) -> None:
+    _, second = talk(f"{message} {WHO}", "Yes.", tools=VERIFIED | {tool: [result]})
+    assert "is now" not in second.text
+    assert "has been ordered" not in second.text
+    assert second.packet is not None
+    assert (second.packet.reason, second.packet.queue) == ("workflow_exception", "back_office")
 
 
 def test_a_dispute_comes_with_its_disclosure(talk: Any) -> None:
@@ -414,6 +507,11 @@ def test_every_act_carries_a_role_that_may_do_it(talk: Any) -> None:
         ("Please delete all personal data you hold about me.", "protected_data", "privacy_office"),
         ("I have power of attorney for my father and want to see his account.", "policy_ambiguity", "legal_desk"),
         ("I want to wire $80,000 to the seller of a house.", "boundary_transaction", "payments_desk"),
+        ("I have a power of attorney for my aunt, please register it.", "policy_ambiguity", "legal_desk"),
+        ("I'd like to close my account with you.", "material_impact", "general"),
+        ("My nephew takes my pension and I'm not allowed to see my money.", "emotional_distress", "care_team"),
+        ("The sheriff sent me a garnishment for my account.", "interpretation_required", "legal_desk"),
+        ("I sent $300 to the wrong account, can you get it back?", "material_impact", "payments_desk"),
         ("I want to speak to a human being, please.", "customer_request", "general"),
         ("I don't want to live any more.", "emotional_distress", "care_team"),
     ],
@@ -451,6 +549,9 @@ def test_distress_in_the_middle_of_a_task_is_not_answered_with_a_form(talk: Any)
         "How long does the bank take to answer a complaint?",
         "I'm not complaining, I only want to know how much a domestic wire is.",
         "What happens in general if someone notices fraud? I'm only asking.",
+        "Which papers do you need for a power of attorney?",
+        "How does closing an account work, in general?",
+        "My agent at the travel office asks what a domestic wire is.",
     ],
 )
 def test_a_grave_word_in_a_harmless_question_is_not_handed_off(talk: Any, message: str) -> None:
@@ -694,13 +795,14 @@ def test_a_model_of_another_kind_is_refused() -> None:
 
 def test_the_good_utterances_cover_every_intent_and_signal() -> None:
     rows = parse_utterances(read_text(BUNDLES / "training" / "utterances.csv"))
-    assert len(rows) >= 700
+    assert len(rows) >= 3000
     counts: dict[str, int] = {}
     for _, intent, _ in rows:
         counts[intent] = counts.get(intent, 0) + 1
     assert set(source().autonomy.intents) <= set(counts)
-    assert min(counts.values()) >= 20
-    assert {row[2] for row in rows} == {"none", "human_request", "distress", "policy_gap"}
+    assert min(counts.values()) >= 60
+    for signal in ("human_request", "distress", "policy_gap"):
+        assert sum(row[2] == signal for row in rows) >= 80
 
 
 @pytest.mark.skipif(not CASES.is_file(), reason="the Harborline dataset is not here")
@@ -793,6 +895,13 @@ def test_months(text: str, month: str | None) -> None:
         ("my card 4000 1234 5678 9010 is gone", "card_last4", "9010"),
         ("a fee of $1,234.50", "amount", 1234.5),
         ("thirty dollars", "amount", 30.0),
+        ("twelve dollars and fifty cents", "amount", 12.5),
+        ("twenty five hundred dollars", "amount", 2500.0),
+        ("two thousand five hundred please", "amount", 2500.0),
+        ("change it from $500 to $1,500", "amount", 1500.0),
+        ("my limit is $500 now, I want $800", "amount", 800.0),
+        ("a card limit of 2000", "amount", 2000.0),
+        ("limit up to 2.5k", "amount", 2500.0),
         ("move APT-50021", "reference", "APT-50021"),
         ("Bluefin Outdoors charged me twice", "merchant", "Bluefin Outdoors"),
         (
@@ -804,6 +913,11 @@ def test_months(text: str, month: str | None) -> None:
 )
 def test_facts_are_found_in_running_text(text: str, name: str, value: object) -> None:
     assert extract(text, TODAY)[name] == value
+
+
+@pytest.mark.parametrize("text", ["my 401k", "the appointment to 10 am", "yes, all three of them"])
+def test_not_every_number_is_an_amount(text: str) -> None:
+    assert "amount" not in extract(text, TODAY, correcting=("amount",))
 
 
 def test_a_card_number_is_not_a_customer_number() -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import datasets
-
 from assay.registry.digest import digest_of
 from assay.registry.types.case import Case
 from assay.registry.types.run import EvalRun, PlannedUnit

@@ -38,7 +38,7 @@ def make(folder: Path, size: int) -> None:
     shutil.copytree(HARBORLINE / "knowledge", folder / "knowledge")
     cases = [json.loads(line) for line in (HARBORLINE / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
     words = [word for case in cases for turn in case["turns"] for word in turn["customer"].split()]
-    draw = random.Random(1)  # noqa: S311 - no secret
+    draw = random.Random(1)
     with (folder / "cases.jsonl").open("w", encoding="utf-8") as file:
         for number in range(size):
             case = dict(cases[number % len(cases)], id=f"c{number}")
