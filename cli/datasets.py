@@ -15,7 +15,7 @@ from assay.cli import exporting
 from assay.cli.console import day, note, say, table
 from assay.cli.pipeline import Session
 from assay.registry.errors import AssayError, ContentError, NotFoundError
-from assay.registry.workspace import Workspace, find_workspace
+from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
     from assay.registry.content.agreement import Agreement, FieldAgreement
@@ -68,16 +68,15 @@ def check(
     from assay.registry.content.gx import write_gx_files, write_table
     from assay.registry.types.datacheck import DataExpectations
 
-    workspace = find_workspace()
-    folder = _folder(workspace, name)
+    folder = _folder(name)
     expectations = load_expectations(folder)
     if expectations is None:
         note(f"There is no expectations.yaml in {folder}: no coverage is promised, and a gate will read ERROR.")
     asked = DatasetCheck(
         folder,
         expectations or DataExpectations(),
-        training=tuple(_training(workspace, training)),
-        others=tuple(_folder(workspace, other) for other in against or ()),
+        training=tuple(_training(training)),
+        others=tuple(_folder(other) for other in against or ()),
     )
     report = check_dataset(asked)
     for path in write_gx_files(asked) if write_suites else ():
@@ -85,12 +84,14 @@ def check(
     if table_file is not None:
         write_table(asked, table_file)
         note(f"written: {table_file}")
-    say(report.model_dump_json(indent=2)) if as_json else _show_check(report, show_all=show_all)
+    say(report.model_dump_json(indent=2)) if as_json else _show_check(
+        report, show_all=show_all, enforced=expectations is not None
+    )
     if not report.success:
         raise typer.Exit(1)
 
 
-def _show_check(report: DataCheckReport, *, show_all: bool) -> None:
+def _show_check(report: DataCheckReport, *, show_all: bool, enforced: bool) -> None:
     say(f"{report.dataset}: {report.cases} cases, sha256 {report.dataset_digest}")
     verdicts = {("critical", False): "FAIL", ("warning", False): "WARNING"}
     shown = report.expectations if show_all else report.failed
@@ -101,15 +102,16 @@ def _show_check(report: DataCheckReport, *, show_all: bool) -> None:
         for place in e.places:
             detail = f": {place.detail}" if place.detail else ""
             say(f"{report.file}:{place.line}: case {place.case!r}: {e.name}{detail}")
-    say(_check_summary(report))
+    say(_check_summary(report, enforced=enforced))
 
 
-def _check_summary(report: DataCheckReport) -> str:
+def _check_summary(report: DataCheckReport, *, enforced: bool) -> str:
     count, failed = len(report.expectations), len(report.failed)
     critical = sum(e.severity == "critical" for e in report.failed)
     if critical:
         fails = "fails and is" if critical == 1 else "fail and are"
-        return f"FAIL: {critical} of {count} expectations {fails} critical: no suite runs on this dataset."
+        refused = ": no suite runs on this dataset" if enforced else ""
+        return f"FAIL: {critical} of {count} expectations {fails} critical{refused}."
     warned = f"; {failed} fail as a warning" if failed else ""
     return f"PASS: {count - failed} of {count} expectations hold{warned}."
 
@@ -128,7 +130,7 @@ def stats(
     from assay.registry.content.checks import parse_expectations
     from assay.registry.content.coverage import coverage_of
 
-    dataset, label = _dataset(Session(find_workspace()), name)
+    dataset, label = _dataset(name)
     promised = parse_expectations(dataset.expectations) if dataset.expectations else None
     found = coverage_of(dataset.cases, promised)
     if chart is not None:
@@ -189,8 +191,7 @@ def diff(
     """
     from assay.registry.content.dataset_diff import diff_datasets
 
-    session = Session(find_workspace())
-    (old, old_label), (new, new_label) = _dataset(session, a), _dataset(session, b)
+    (old, old_label), (new, new_label) = _dataset(a), _dataset(b)
     found = diff_datasets(old, new, labels=(old_label, new_label))
     if as_json:
         say(json.dumps({"same": found.same, **dataclasses.asdict(found)}, indent=2))
@@ -248,8 +249,7 @@ def register(name: Annotated[str, typer.Argument(help=_NAME)]) -> None:
 
     Example: assay dataset register harborline
     """
-    session = Session(find_workspace())
-    found = session.store.register_dataset(_folder(session.workspace, name))
+    found = Session(find_workspace()).store.register_dataset(_folder(name))
     known = "registered" if found.created else "already registered"
     say(f"{found.ref} {known} (sha256 {found.digest})")
 
@@ -283,8 +283,7 @@ def agree(
     """
     from assay.registry.content.agreement import compare_labels
 
-    session = Session(find_workspace())
-    found = compare_labels(_cases(session, a), _cases(session, b))
+    found = compare_labels(_cases(a), _cases(b))
     if out is not None:
         _write_disagreements(found, out)
         note(f"written: {out}")
@@ -319,10 +318,11 @@ def _write_disagreements(found: Agreement, out: Path) -> None:
             writer.writerow([one.case, one.turn or "", one.field, one.first, one.second, ""])
 
 
-def _folder(workspace: Workspace, name: str) -> Path:
-    """The folder of a dataset, by path or by name in the workspace."""
+def _folder(name: str) -> Path:
+    """The folder of a dataset: a path, which needs no workspace, or a name in the workspace."""
     if (Path(name) / "dataset.yaml").is_file():
         return Path(name)
+    workspace = find_workspace()
     folder = workspace.datasets / name
     if not (folder / "dataset.yaml").is_file():
         known = [path.parent.name for path in workspace.datasets.glob("*/dataset.yaml")]
@@ -330,31 +330,31 @@ def _folder(workspace: Workspace, name: str) -> Path:
     return folder
 
 
-def _dataset(session: Session, ref: str) -> tuple[Dataset, str]:
+def _dataset(ref: str) -> tuple[Dataset, str]:
     """A dataset and what to call it: a folder, or a registered version."""
     from assay.registry.content import load_dataset
 
     registered = ("/" in ref or "@" in ref) and not (Path(ref) / "dataset.yaml").is_file()
     if registered:
-        version, dataset = session.store.load_dataset(ref)
+        version, dataset = Session(find_workspace()).store.load_dataset(ref)
         return dataset, version.ref
-    dataset = load_dataset(_folder(session.workspace, ref))
+    dataset = load_dataset(_folder(ref))
     return dataset, f"{dataset.info.name} {dataset.info.version}"
 
 
-def _cases(session: Session, ref: str) -> Sequence[Case]:
+def _cases(ref: str) -> Sequence[Case]:
     from assay.registry.content.datasets import read_cases
 
     path = Path(ref)
-    return read_cases(path) if path.suffix == ".jsonl" else _dataset(session, ref)[0].cases
+    return read_cases(path) if path.suffix == ".jsonl" else _dataset(ref)[0].cases
 
 
-def _training(workspace: Workspace, given: Sequence[Path] | None) -> Iterator[tuple[str, str]]:
-    """(where it stands, utterance) of the training text given, or of all bundles of the workspace."""
+def _training(given: Sequence[Path] | None) -> Iterator[tuple[str, str]]:
+    """(where it stands, utterance) of the training text given, or of all bundles of the workspace, if this is one."""
     from assay.registry.strict import read_text
     from assay.runner.agents.reference.triage import parse_utterances
 
-    for path in given if given is not None else _training_files(workspace):
+    for path in given if given is not None else _training_files():
         try:
             rows = parse_utterances(read_text(path))
         except ContentError as error:
@@ -362,11 +362,16 @@ def _training(workspace: Workspace, given: Sequence[Path] | None) -> Iterator[tu
         yield from ((f"{text!r} in {path.name}", text) for text, _, _ in rows)
 
 
-def _training_files(workspace: Workspace) -> list[Path]:
+def _training_files() -> list[Path]:
     """The training text of every bundle file of the workspace, each once."""
     from assay.registry.strict import load_yaml
     from assay.registry.types.bundle import BundleSource
 
+    try:
+        workspace = find_workspace()
+    except AssayError:
+        note("This is no workspace, so no training text was looked at; --training names some.")
+        return []
     found: dict[Path, None] = {}
     for file in sorted(workspace.bundles.glob("*/*.yaml")):
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -329,3 +330,14 @@ class TestCommands:
         done = assay("dataset", "agree", "tiny", "second.jsonl", cwd=home)
         assert done.code == 2
         assert "second.jsonl:1" in done.err
+
+
+@pytest.mark.skipif("ASSAY_EXTERNAL_DATA" not in os.environ, reason="needs the public data in ASSAY_EXTERNAL_DATA")
+def test_public_recordings_keep_the_rules_that_every_dataset_keeps(assay, tmp_path: Path, monkeypatch):
+    """Real data by others: no fixture answers their calls, since their back office was recorded."""
+    source = Path(os.environ["ASSAY_EXTERNAL_DATA"]) / "tau_bench_airline_gpt4o_trials_0_1.json.gz"
+    assert assay("import", "tau-bench", str(source), "--out", str(tmp_path / "tau"), cwd=tmp_path).code == 0
+    done = assay("dataset", "check", str(tmp_path / "tau"))
+    assert done.code == 0, done.out
+    assert "escalations-routed" in done.out
+    assert "no coverage is promised" in done.err

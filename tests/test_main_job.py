@@ -178,6 +178,43 @@ def test_deleting_the_data_checks_does_not_turn_them_off(assay, released: Path) 
         promised.write_text(before)
 
 
+def test_a_suite_refuses_a_dataset_that_fails_a_critical_expectation(assay, released: Path, tmp_path: Path) -> None:
+    home = copy_of(released, tmp_path / "home")
+    cases = home / "datasets" / "harborline" / "cases.jsonl"
+    lines = cases.read_text().splitlines()
+    lines.append(lines[0].replace('"id": "', '"id": "again-', 1))
+    cases.write_text("\n".join(lines) + "\n")
+    refused = assay("check", "bundles/harborline/champion.yaml", cwd=home)
+    assert refused.code == 4
+    assert "no-near-duplicates" in refused.err
+    assert f"(line {len(lines)}: 100% like" in refused.err
+    assert not list((home / "mlruns").rglob("trajectories/*")), "nothing was run"
+    assert assay("gate", "harborline@candidate").code == 2, "there is no run to judge"
+
+
+def test_a_candidate_that_was_trained_on_the_exam_does_not_sit_it(assay, released: Path, tmp_path: Path) -> None:
+    home = copy_of(released, tmp_path / "home")
+    said = json.loads((home / "datasets" / "harborline" / "cases.jsonl").read_text().splitlines()[0])["turns"][0][
+        "customer"
+    ]
+    rows = home / "bundles" / "harborline" / "training" / "utterances.csv"
+    rows.write_text(rows.read_text() + f'"{said.upper()}",balance_inquiry,none\n')
+    refused = assay("check", "bundles/harborline/champion.yaml", cwd=home)
+    assert refused.code == 4
+    assert "not-trained-on" in refused.err
+    assert "harborline v1 is trained on" in refused.err
+
+
+def test_what_the_data_checks_found_is_kept_with_the_run(assay, released: Path) -> None:
+    run = json.loads(assay("runs", "list", "--json", cwd=released).out)[0]["run_id"]
+    [report] = (released / "mlruns").rglob(f"{run}/artifacts/data_checks.json")
+    found = json.loads(report.read_text())
+    assert found["success"] is True
+    assert found["cases"] >= 300
+    own = json.loads(report.with_name("great_expectations.json").read_text())
+    assert own["cases"]["statistics"]["unsuccessful_expectations"] == 0
+
+
 def test_evidence_edited_in_the_store_is_refused(assay, released: Path) -> None:
     run = json.loads(assay("runs", "list", "--json", cwd=released).out)[0]["run_id"]
     scores = next((released / "mlruns").rglob(f"{run}/artifacts/scores.jsonl"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -22,6 +23,7 @@ from assay.gates.reports.status import Status, case_statuses
 from assay.gates.reports.text import TEXT_LIMIT, Presenter, presenter, shorten, visible
 from assay.gates.reports.view import Champion, ReportView, report_view, verdict_view
 from assay.registry.types.base import Severity
+from assay.registry.types.datacheck import DataCheckReport, ExpectationResult, Place
 from assay.registry.types.decision import CheckResult, Decision, Verdict
 from assay.registry.types.run import EvalRun
 from assay.registry.types.score import Finding, Score, ScorerFailure, Skipped
@@ -232,6 +234,33 @@ def test_provenance_names_every_digest(failing: samples.Sample) -> None:
         assert digest in html
     for text in (decision.candidate.run_id, decision.decided_at, failing.run.created_at, "3.11.9"):
         assert text in html
+
+
+def test_what_the_data_checks_found_is_shown_with_lines_and_cases(failing: samples.Sample) -> None:
+    digest = samples.digest("check")
+    broken = ExpectationResult(
+        name="turns-readable",
+        success=False,
+        severity="warning",
+        places=(Place(case="fee-1", line=7, detail="turn 1 has 10,001 characters"),),
+        message=f"no turn is endless: 1 case breaks it: fee-1 (line 7) {HOSTILE}",
+    )
+    held = ExpectationResult(name="ids-unique", success=True, message="case ids are unique")
+    report = DataCheckReport(
+        dataset="harborline",
+        dataset_digest=digest,
+        expectations_digest=digest,
+        file="cases.jsonl",
+        cases=3,
+        success=True,
+        expectations=(held, broken),
+    )
+    checked = replace(failing, run=failing.run.model_copy(update={"data_checks": report}))
+    html = page(checked)
+    assert "The dataset passed its own checks. 1 of 2 hold." in html
+    assert "warning: turns-readable: no turn is endless: 1 case breaks it: fee-1 (line 7)" in html
+    assert "<script>document" not in html
+    assert "turns-readable" in render_markdown(checked.decision, checked.run)
 
 
 def test_what_changed_is_shown_only_where_it_is_given(failing: samples.Sample) -> None:

@@ -303,6 +303,15 @@ def test_edited_model_bytes_are_refused_before_they_are_read(fresh, tmp_path):
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("edit", [lambda path: path.write_text("text,intent,signal\n"), lambda path: path.unlink()])
+def test_the_training_text_is_kept_with_the_model_and_verified(fresh, edit):
+    store, _ = fresh
+    assert store.resolve("tiny/1").training_text
+    edit(_file(store, "tiny-triage", "utterances.csv"))
+    with pytest.raises(IntegrityError, match=r"the training text of tiny-triage v1 .* was changed"):
+        store.resolve("tiny/1")
+
+
 @pytest.mark.parametrize("also_its_digest", [False, True])
 def test_an_edited_bundle_file_is_refused(fresh, also_its_digest):
     store, _ = fresh
