@@ -7,6 +7,7 @@ nearest right name. All errors of a file are collected before they are raised.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -17,7 +18,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assay.registry.errors import ContentError, nearest
 
-__all__ = ["load_yaml", "parse_json", "parse_yaml", "read_text", "validation_problems"]
+__all__ = ["load_yaml", "parse_json", "parse_yaml", "plain_json", "read_text", "validation_problems"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,6 +80,56 @@ def _read_yaml(text: str, file: Path | str) -> tuple[MappingNode, Any]:
         raise ContentError("a mapping (key: value) is expected at the top", file=file, line=1)
     _refuse_duplicates(node, file)
     return node, data
+
+
+def plain_json(text: str | bytes, *, surrogates: bool = False) -> Any:
+    """The value of one JSON text, for formats that have no model of their own.
+
+    Args:
+        text: UTF-8 where it is bytes.
+        surrogates: let half characters pass, for a caller that tells better where they stand.
+
+    Raises:
+        ContentError: it is not UTF-8, not JSON, or what only some parsers let through: a key that stands twice, NaN or
+            infinity, a lone surrogate, nesting without end. It names the column, or the line of several.
+    """
+    try:
+        decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        if not surrogates and "\\u" in decoded:  # an escape may stand for half a character, which no file can hold
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ContentError(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except UnicodeEncodeError as error:
+        raise ContentError(f"not Unicode text: {error.reason}") from None
+    except json.JSONDecodeError as error:
+        line = error.lineno if "\n" in error.doc else None
+        raise ContentError(f"not valid JSON: {error.msg} at column {error.colno}", line=line) from None
+    except RecursionError:
+        raise ContentError("not valid JSON: it is nested too deeply") from None
+    except ValueError as error:
+        raise ContentError(f"not valid JSON: {error}") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def parse_json(text: str | bytes, model: type[M], *, file: Path | str, line: int | None = None) -> M:

@@ -330,7 +330,7 @@ def test_arguments_that_are_no_object_are_refused(tmp_path) -> None:
         (b"[]", "at least one record"),
         (b"{}", "at least one record"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"[NaN]", "NaN is not a number"),
+        (b"[NaN]", "NaN is not a JSON number"),
         (b"[1e999]", "1e999 is too large"),
         (b'[{"reward": 0, "reward": 1}]', "'reward' stands twice"),
         (b"[" * 200_000, "nested too deeply"),

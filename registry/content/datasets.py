@@ -6,7 +6,6 @@ line and the case. Nothing is skipped: a line that cannot be read makes the data
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from assay.registry.content.references import unknown_names
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.documents import load_knowledge
-from assay.registry.strict import load_yaml, read_text, validation_problems
+from assay.registry.strict import load_yaml, plain_json, read_text, validation_problems
 from assay.registry.types.case import Case, Dataset, DatasetInfo
 
 __all__ = ["EXPECTATIONS_NAME", "DatasetReader", "ReadCase", "load_dataset", "read_case_at", "read_cases"]
@@ -185,12 +184,9 @@ def _lines(path: Path) -> Iterator[tuple[int, int, str]]:
 def _parse_case(text: str, path: Path, line: int) -> Case:
     """One line as a case. Raises ContentError with every problem of the line."""
     try:
-        plain = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise ContentError(f"not valid JSON: {error.msg} at column {error.colno}", file=path, line=line) from None
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ContentError(f"not valid JSON: {reason}", file=path, line=line) from None
+        plain = plain_json(text)
+    except ContentError as error:
+        raise ContentError(error.problem, file=path, line=line) from None
     if not isinstance(plain, dict):
         raise ContentError("a case is a JSON object, {...}", file=path, line=line)
     try:
@@ -199,19 +195,6 @@ def _parse_case(text: str, path: Path, line: int) -> Case:
         name = str(plain.get("id", "without an id"))
         found = [_located(problem, path, line, key, name) for key, problem in validation_problems(error, Case)]
         raise ContentError("\n".join(found)) from None
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _stands_twice(case_id: str, path: Path, line: int, first: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from assay.registry.types.case import Case
 from assay.runner.exporters.conversation import told
+from assay.runner.importers.labels import label_texts
 
 __all__ = ["mlflow_records"]
 
@@ -49,14 +50,6 @@ def _expectations(case: Case, number: int) -> dict[str, Any]:
 
 
 def _tags(case: Case, number: int) -> dict[str, str]:
-    return {
-        "assay.case": case.id,
-        "assay.turn": str(number),
-        "intent": case.intent,
-        "risk_tier": case.risk_tier.value,
-        "autonomy": case.autonomy.value,
-        "channel": case.channel,
-        "language": case.language,
-        "date": case.date.isoformat(),
-        **({"tags": " | ".join(case.tags)} if case.tags else {}),
-    }
+    said = ("intent", "risk_tier", "autonomy", "channel", "language", "date", "tags")
+    labels = {key: text for key, text in label_texts(case).items() if key in said and text}
+    return {"assay.case": case.id, "assay.turn": str(number), **labels}

@@ -10,6 +10,7 @@ from assay.registry.types.case import Case
 from assay.runner.exporters.conversation import Told, told
 from assay.runner.exporters.losses import openai_label
 from assay.runner.importers.golden import Call, Turn
+from assay.runner.importers.labels import label_texts
 from assay.runner.importers.openai_chat import HANDOFF_TOOL, METADATA
 
 __all__ = ["openai_remarks", "openai_text"]
@@ -103,23 +104,8 @@ def _looks_failed(call: Call) -> bool:
 
 
 def _metadata(case: Case) -> dict[str, str]:
-    escalation = case.expect.escalation
-    found = {
-        "id": case.id,
-        "intent": case.intent,
-        "risk_tier": case.risk_tier.value,
-        "autonomy": case.autonomy.value,
-        "channel": case.channel,
-        "language": case.language,
-        "date": case.date.isoformat(),
-        "tags": " | ".join(case.tags),
-        "escalation": "required" if escalation.required else "not_required",
-        "reasons": " | ".join(reason.value for reason in escalation.reasons),
-        "by_turn": "" if escalation.by_turn is None else str(escalation.by_turn),
-        "queue": escalation.queue or "",
-        "near_miss_of": " | ".join(reason.value for reason in escalation.near_miss_of),
-        "customer_number": (case.customer and case.customer.customer_number) or "",
-    }
+    number = (case.customer and case.customer.customer_number) or ""
+    found = {"id": case.id, **label_texts(case), "customer_number": number}
     kept = {key: value for key, value in found.items() if value}
     if case.customer:
         kept["customer_name"] = case.customer.name

@@ -11,12 +11,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assay.registry.errors import ContentError, nearest
+from assay.registry.strict import plain_json
 from assay.registry.types.base import JsonValue
 from assay.runner.importers.golden import Call, Turn, json_or_text
 
@@ -199,16 +199,11 @@ def _arguments(given: object, key: str) -> dict[str, JsonValue]:
     """Arguments as the API has them, JSON in a string, or as an object, as some write them."""
     if isinstance(given, str) and given.strip():
         try:
-            given = json.loads(given, parse_constant=_refuse)
-            json.dumps(given, allow_nan=False, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError):
+            given = plain_json(given)
+        except ContentError:
             raise ContentError("a JSON object in a string is expected", key=key) from None
     elif given is None or isinstance(given, str):
         given = {}
     if not isinstance(given, dict):
         raise ContentError("a JSON object in a string is expected", key=key)
     return given
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(constant)

@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from assay.registry.errors import ContentError
+from assay.registry.strict import plain_json
 from assay.registry.types.base import JsonValue
 from assay.runner.importers.labels import split_items
 
@@ -54,15 +56,9 @@ def write_json(value: object) -> str:
 def read_json(cell: str) -> Any:
     """The JSON value of a cell. Raises ValueError."""
     try:
-        value = json.loads(cell, object_pairs_hook=_unique, parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-        return value
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1} of the cell") from None
-    except UnicodeEncodeError as error:
-        raise ValueError(f"not Unicode text: {error.reason}") from None
-    except RecursionError:
-        raise ValueError("not valid JSON: nested too deeply") from None
+        return plain_json(cell)
+    except ContentError as error:
+        raise ValueError(error.problem) from None
 
 
 def write_list(items: Sequence[str]) -> str:
@@ -136,14 +132,3 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError("a JSON list of lists of phrases is expected")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a JSON number")

@@ -12,7 +12,7 @@ from typing import Any
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case
 from assay.runner.importers import csv_cells as cells
-from assay.runner.importers.labels import LABELS
+from assay.runner.importers.labels import LABELS, label_texts
 
 __all__ = ["CASE_COLUMNS", "COLUMNS", "COLUMN_OF", "TURN_COLUMNS", "Column", "case_cells", "turn_cells"]
 
@@ -71,23 +71,7 @@ COLUMN_OF: dict[str, str] = {
 def case_cells(case: Case) -> dict[str, str]:
     """The cells that stand on the first row of a case."""
     plain = case.model_dump(mode="json", exclude_defaults=True)
-    escalation = case.expect.escalation
-    labels = {
-        "id": case.id,
-        "intent": case.intent,
-        "risk_tier": case.risk_tier.value,
-        "autonomy": case.autonomy.value,
-        "channel": case.channel,
-        "language": case.language,
-        "date": case.date.isoformat(),
-        "tags": cells.write_list(case.tags),
-        "escalation": "required" if escalation.required else "not_required",
-        "reasons": cells.write_list([reason.value for reason in escalation.reasons]),
-        "by_turn": "" if escalation.by_turn is None else str(escalation.by_turn),
-        "queue": escalation.queue or "",
-        "near_miss_of": cells.write_list([reason.value for reason in escalation.near_miss_of]),
-    }
-    return labels | _cells(plain, CASE_COLUMNS)
+    return {"id": case.id, **label_texts(case, cells.write_list)} | _cells(plain, CASE_COLUMNS)
 
 
 def turn_cells(case: Case) -> list[dict[str, str]]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from assay.registry.digest import canonical_json
-from assay.registry.strict import validation_problems
+from assay.registry.errors import ContentError
+from assay.registry.strict import plain_json, validation_problems
 from assay.registry.types.base import EscalationReason, JsonValue
 from assay.registry.types.case import Case
 from assay.runner.importers.labels import Labels
@@ -97,9 +98,8 @@ def case_from(plain: Mapping[str, JsonValue]) -> Case | list[tuple[str, str]]:
 def json_or_text(text: str) -> JsonValue:
     """The JSON value that a tool's result is, or its text; `null` stays text, since a result is never nothing."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
+        value = plain_json(text)
+    except ContentError:
         return text
     return text if value is None else value
 
@@ -151,7 +151,3 @@ def _no_json(error: Exception) -> tuple[str, str]:
 
 def _is_reason(value: JsonValue) -> bool:
     return isinstance(value, str) and value in {reason.value for reason in EscalationReason}
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(constant)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assay.registry.errors import AssayError, nearest
 from assay.registry.types.base import AutonomyLevel, EscalationReason, JsonValue, Name, RiskTier
+from assay.registry.types.case import Case
 
 __all__ = [
     "DEFAULTABLE",
@@ -25,6 +26,7 @@ __all__ = [
     "NEEDS_LABELS",
     "Labels",
     "is_like_a_label",
+    "label_texts",
     "labels_of",
     "parse_defaults",
     "read_label",
@@ -74,6 +76,25 @@ class Labels:
         """`expect.escalation` of the case."""
         found = {key: self.values[key] for key in _ESCALATION if key in self.values}
         return {"required": self.values.get("escalation"), **found}
+
+
+def label_texts(case: Case, join: Callable[[Sequence[str]], str] = " | ".join) -> dict[str, str]:
+    """Every label of a case as `labels_of` reads it again, empty where there is none; `join` writes lists."""
+    escalation = case.expect.escalation
+    return {
+        "intent": case.intent,
+        "risk_tier": case.risk_tier.value,
+        "autonomy": case.autonomy.value,
+        "channel": case.channel,
+        "language": case.language,
+        "date": case.date.isoformat(),
+        "tags": join(case.tags),
+        "escalation": "required" if escalation.required else "not_required",
+        "reasons": join([reason.value for reason in escalation.reasons]),
+        "by_turn": "" if escalation.by_turn is None else str(escalation.by_turn),
+        "queue": escalation.queue or "",
+        "near_miss_of": join([reason.value for reason in escalation.near_miss_of]),
+    }
 
 
 def labels_of(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay.registry.errors import ContentError
-from assay.registry.strict import validation_problems
+from assay.registry.strict import plain_json, validation_problems
 from assay.registry.types.base import JsonValue
 
 __all__ = ["Action", "AssistantMessage", "Message", "Record", "Task", "ToolMessage", "UserMessage", "read_records"]
@@ -167,34 +166,6 @@ def _unpacked(file: Path) -> bytes:
 
 def _parsed(data: bytes, file: Path) -> Any:
     try:
-        return json.loads(
-            data.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique
-        )
-    except UnicodeDecodeError as error:
-        raise ContentError(f"not UTF-8 text: {error.reason} at byte {error.start}", file=file) from None
-    except json.JSONDecodeError as error:
-        raise ContentError(f"not valid JSON: {error.msg}", file=file, line=error.lineno) from None
-    except ValueError as error:
-        raise ContentError(f"not valid JSON: {error}", file=file) from None
-    except RecursionError:
-        raise ContentError("nested too deeply", file=file) from None
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is too large")
-    return number
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return found
+        return plain_json(data, surrogates=True)
+    except ContentError as error:
+        raise ContentError(error.problem, file=file, line=error.line) from None

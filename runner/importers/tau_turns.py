@@ -14,11 +14,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assay.registry.errors import ContentError
+from assay.registry.strict import plain_json
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import AgentEvent, Handoff, HandoffPacket, Outcome, Say, ToolCall, TurnRecord
 from assay.runner.importers.tau_records import (
@@ -83,10 +83,8 @@ def conversation(traj: Sequence[Message]) -> Conversation:
 def json_or_text(text: str) -> JsonValue:
     """The JSON value that the text is, or the text itself (also where the value is no Unicode text or number)."""
     try:
-        value = json.loads(text, parse_constant=_not_json, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
-    except (ValueError, RecursionError):
+        return plain_json(text)
+    except ContentError:
         return text
 
 
@@ -159,14 +157,3 @@ def _answered(traj: Sequence[Message], end: int, events: tuple[AgentEvent, ...])
     if any(isinstance(event, Handoff) for event in events):
         return True
     return isinstance(traj[end - 1], AssistantMessage) and any(isinstance(event, Say) for event in events)
-
-
-def _not_json(constant: str) -> float:
-    raise ValueError(constant)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(text)
-    return number
