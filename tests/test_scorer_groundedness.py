@@ -318,6 +318,7 @@ def test_conditions_and_offers_claim_no_action(text: str) -> None:
         "Please tell me your customer number and your date of birth.",
         "I do not have that information. Would you like to talk to a colleague?",
         "You would like to change your address. Shall I go ahead?",
+        "I would order a new book of checks. Shall I go ahead?",
         "Thank you! Goodbye.",
         "",
         "...",

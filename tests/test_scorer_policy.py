@@ -381,6 +381,11 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 "I'd like to proceed, please",
                 "works for me",
                 "👍",
+                "yes sir, much obliged",
+                "mm-hm, yes",
+                "uh-huh",
+                "2210, yes, go.",
+                "the blue one, yes please",
             )
         ),
         *(
@@ -429,6 +434,8 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 'I never said "yes"',
                 "",
                 "maybe",
+                "yes or no?",
+                "4821?",
             )
         ),
     ],
@@ -544,6 +551,7 @@ def test_a_good_harborline_conversation() -> None:
         ("I promise it arrives tomorrow.", "no-promises"),
         ("You will definitely get the credit.", "no-promises"),
         ("Please send me your PIN.", "no-secrets"),
+        ("If you gave us another card before, tell me its PIN.", "no-secrets"),
     ],
 )
 def test_what_harborline_never_says(reply: str, rule: str) -> None:
@@ -557,6 +565,7 @@ def test_what_harborline_never_says(reply: str, rule: str) -> None:
         "Provisional credit is not guaranteed.",
         "I can't promise a date.",
         "Never share your PIN with anyone.",
+        "Tell us at once if you gave your password to a stranger.",
         "Your card ending in 4821 was mailed on March 4, 2026.",
         "Call 202-555-0142 for the branch. Your reference is APT-50021.",
     ],

@@ -44,6 +44,7 @@ _NOT_CLAIMS = (
     r"we (?:thank|value|appreciate)|i (?:appreciate|understand|see|hear)\b|good ?bye|bye\b|see you",
     # offers and requests
     r"please\b|let me\b|let's\b|feel free|happy to|glad to|i(?:'d| would) be (?:happy|glad)|(?:just )?let me know",
+    r"i would (?:order|block|set|raise|lower|change|update|book|move|reschedule|send|open|refund|cancel|close)\b",
     r"i can (?:help|assist|look|check|see that you|connect)|one moment|hold on|just a moment",
     r"if (?:you|there|any|this|that|so|not)\b[^.]*\b(?:let me know|feel free|please|ask|help|tell)",
     r"(?:just )?(?:reply|answer|say|type)\b|you can (?:tell|ask|reply|answer|say|let)\b",

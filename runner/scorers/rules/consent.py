@@ -17,7 +17,8 @@ __all__ = ["Answer", "answer_to_confirmation"]
 Answer = Literal["yes", "no", "changed", "unclear"]
 
 _LEAD = (
-    r"(?:(?:oh|ah|hi|hello|great|perfect|excellent|wonderful|awesome|alright|well|fine|ok|okay|got it|i see|hmm+|so|and"
+    r"(?:(?:oh|ah|um+|uh|erm|mhm|mm+"
+    r"|hi|hello|great|perfect|excellent|wonderful|awesome|alright|well|fine|ok|okay|got it|i see|hmm+|so|and"
     r"|good|super|please|then|in that case|understood|thanks?(?: you)?(?: so much| very much)?|no problem|no worries"
     r"|no changes(?: needed)?|nothing else|all good)[, ]+)*"
 )
@@ -28,7 +29,8 @@ _VERBS = (
 _RIGHT = r"(?:good|great|fine|perfect|right|correct|ok|okay)"
 _YES = re.compile(
     rf"^{_LEAD}(?:"
-    r"y|yes|yeah|yea|yep|yup|yess+|aye|sure|certainly|absolutely|definitely|of course|affirmative|correct|confirmed"
+    r"y|yes|yeah|yea|yep|yup|yess+|yes ?sir|yes,? ma'?am|mm?-?hm+|mhm|uh-?huh|aye"
+    r"|sure|certainly|absolutely|definitely|of course|affirmative|correct|confirmed"
     r"|agreed|by all means|please do|fine by me|(?:(?:that|this|it) )?works for me"
     r"|(?:i|we) (?:hereby )?(?:confirm|agree|accept|approve|consent)"
     r"|(?:i|we)(?:'d| would) like (?:you )?to (?:proceed|go ahead)"
@@ -78,7 +80,8 @@ def answer_to_confirmation(customer: str, asked: str = "") -> Answer:
     """Classify the customer's message that follows the agent's message `asked`."""
     said = normalise(customer).replace("👍", " yes. ")
     parts = [
-        part.strip(" ,-\"'()") for part in re.split(r"(?<=[.!?;:])\s+|[,;]\s+(?=(?:no|don't|do not|wait|stop)\b)", said)
+        part.strip(" ,-\"'()")
+        for part in re.split(r"(?<=[.!?;:])\s+|[,;]\s+(?=(?:no|don't|do not|wait|stop|yes|yeah|yep|go ahead)\b)", said)
     ]
     clauses = [part for part in parts if part]
     if any(pattern.search(clause.rstrip(".!?;:")) for clause in clauses for pattern in _NO):
@@ -99,4 +102,4 @@ def _accepts(clause: str) -> bool:
     if not found:
         return False
     rest = plain[found.end() :].lstrip(" ,-")
-    return not (clause.endswith("?") and (not rest or _QUESTION.match(rest)))
+    return not rest.startswith("or ") and not (clause.endswith("?") and (not rest or _QUESTION.match(rest)))
