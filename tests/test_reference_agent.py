@@ -30,7 +30,8 @@ from assay.runner.agents.factory import build_agent
 from assay.runner.agents.reference.dates import find_dates, find_month, find_time
 from assay.runner.agents.reference.facts import extract
 from assay.runner.agents.reference.prompt import Prompt
-from assay.runner.agents.reference.replies import yes_or_no
+from assay.runner.agents.reference.recall import recalled
+from assay.runner.agents.reference.replies import is_noise, is_pause, yes_or_no
 from assay.runner.agents.reference.triage import TriageModel, normalised, parse_utterances, train_triage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -947,3 +948,196 @@ def test_a_prompt_has_no_chance_and_no_loops_in_it(words: str) -> None:
     text = read_text(BUNDLES / "prompts" / "champion.md").replace("## answer\n", f"## answer\n{words} ")
     with pytest.raises(ContentError, match="answer"):
         Prompt(text)
+
+
+# Conversations about tasks: answers, pauses, corrections, several amounts, follow-ups
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Ha, you got me. Yes, order them.", "yes"),
+        ("yesss", "yes"),
+        ("yes sir", "yes"),
+        ("yes, I have no car until then", "yes"),
+        ("Yes please, and also hurry", "yes"),
+        ("Yes, let's see if that helps", "yes"),
+        ("yes, but only the second one of them", None),
+        ("Sure, as long as it costs nothing", None),
+        ("Yes. No, wait, stop", "no"),
+    ],
+)
+def test_a_yes_counts_wherever_it_stands_and_only_without_a_condition(text: str, answer: str | None) -> None:
+    assert yes_or_no(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "pause"),
+    [
+        ("hold on, the kettle is boiling over", True),
+        ("One moment please", True),
+        ("let me find my glasses", True),
+        ("I'm back. What did you need?", False),
+        ("that makes my second card this year", False),
+        ("hold on, don't send it", False),
+    ],
+)
+def test_a_wish_to_wait_is_no_answer(text: str, pause: bool) -> None:
+    assert is_pause(text) == pause
+
+
+@pytest.mark.parametrize(
+    ("text", "noise"),
+    [("hgfdk kkk lqwrtz", True), ("qwrtp zzzz ok bbbb", True), ("pls thx", False), ("hmm, my acct pls", False)],
+)
+def test_what_cannot_be_words_is_noise(text: str, noise: bool) -> None:
+    assert is_noise(text) == noise
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("I have $9,000 in savings and you charged me $14 for nothing, refund it", 14.0),
+        ("My salary is $4,200. Please set the card limit to $1,100", 1100.0),
+        ("first $11, then another $6, so that makes $17 altogether", 17.0),
+        ("Juniper Cycles took $70.00 four times, $280.00 in total", 280.0),
+        ("please refund both, the $10 in May and the $8 in June", 18.0),
+    ],
+)
+def test_of_several_amounts_the_one_that_is_asked_about_is_taken(text: str, amount: float) -> None:
+    assert extract(text, TODAY)["amount"] == amount
+
+
+def test_fees_that_add_up_to_more_than_the_limit_go_to_a_person(talk: Any) -> None:
+    first, second = talk(
+        f"Please refund the fee of $30. {WHO}", "And the $20 from Friday as well, $50 in all.", tools=VERIFIED
+    )
+    assert first.packet is None
+    assert second.packet is not None
+    assert (second.packet.reason, second.packet.intent) == ("boundary_transaction", "fee_refund")
+
+
+def test_a_repeated_wrong_number_is_not_taken_for_the_right_one(talk: Any) -> None:
+    _, again = talk(
+        f"Please block my card ending in 4821. {WHO}", "4821 is the old one, the new one is 7733.", tools=VERIFIED
+    )
+    assert "ending in 7733" in again.text
+
+
+def test_a_spoken_house_number_is_read_and_corrected(talk: Any) -> None:
+    _, first, second = talk(
+        f"I need to change my address. {WHO}",
+        "forty Willow Lane. That is in Dover Delaware 19901",
+        "no, fourteen Willow Lane Dover Delaware 19901",
+        tools=VERIFIED,
+    )
+    assert "40 Willow Lane, Dover Delaware 19901" in first.text
+    assert "14 Willow Lane" in second.text
+    assert "yes or no" in second.text
+
+
+def test_a_pause_leaves_the_read_back_open_and_is_not_counted(talk: Any) -> None:
+    tools = VERIFIED | {"refund_fee": REFUNDED}
+    turns = [
+        f"Please refund the overdraft fee of $25. {WHO}",
+        "hang on a second, the phone",
+        "one moment",
+        "Yes, do it.",
+    ]
+    _, second, third, last = talk(*turns, tools=tools)
+    assert "yes or no" in second.text
+    assert "yes or no" in third.text
+    assert last.calls == ["refund_fee"]
+
+
+def test_a_refusal_is_no_merchant(talk: Any) -> None:
+    turns = (f"I want to dispute a charge of $60. {WHO}", "I'd rather not tell you that.", "I really can't say.")
+    _, second, third = talk(*turns, tools=VERIFIED)
+    assert "merchant" in second.text
+    assert third.packet is not None
+    assert third.packet.reason == "incomplete_information"
+
+
+def test_an_answer_to_the_identity_question_is_no_merchant(talk: Any) -> None:
+    _, second = talk("I want to dispute a charge of $60.", f"Certainly. {WHO}", tools=VERIFIED)
+    assert "Which merchant" in second.text
+
+
+def test_a_fault_in_the_read_back_is_asked_about_and_not_dropped(talk: Any) -> None:
+    _, second = talk(f"Please block my card ending in 4821. {WHO}", "No, that number is wrong.", tools=VERIFIED)
+    assert "last four digits" in second.text
+
+
+def test_a_declined_task_is_taken_up_again_with_another_detail(talk: Any) -> None:
+    _, declined, again = talk(
+        f"Please block my card ending in 4821. {WHO}",
+        "No, leave it.",
+        "the one ending in 7733 after all",
+        tools=VERIFIED,
+    )
+    assert "not changed anything" in declined.text
+    assert "7733" in again.text
+    assert "yes or no" in again.text
+
+
+def test_a_few_words_ask_for_the_same_with_another_account(talk: Any) -> None:
+    savings = BALANCE | {"account": "savings", "balance": 77.5}
+    _, second = talk(
+        f"What is my current account balance? {WHO}",
+        "phew, good. my savings then",
+        tools=VERIFIED | {"get_balance": [BALANCE, savings]},
+    )
+    assert second.of("tool") == [("get_balance", {"customer_number": "48213907", "account": "savings"})]
+    assert "$77.50" in second.text
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("and when will the replacement get here?", "March 11, 2026"),
+        ("Sorry, what was the reference number again?", "BLK-20418"),
+    ],
+)
+def test_what_a_tool_told_is_told_again_without_a_call(talk: Any, question: str, told: str) -> None:
+    _, _, again = talk(
+        f"Please block my card ending in 4821. {WHO}", "Yes.", question, tools=VERIFIED | {"block_card": BLOCKED}
+    )
+    assert again.calls == []
+    assert told in again.text
+
+
+def test_only_what_was_told_is_told_again() -> None:
+    assert recalled("When will it arrive?", {"arrives_by": "2026-03-12"}) == "The checks arrive by March 12, 2026."
+    assert recalled("When does the branch open?", {"arrives_by": "2026-03-12"}) is None
+    assert recalled("What is your phone number?", {"reference": "CHK-1"}) is None
+
+
+def test_an_unclear_message_with_an_identity_is_one_of_the_tasks(talk: Any) -> None:
+    _, second = talk("Is it expensive to get more checks?", f"ok, so do that. {WHO}", tools=VERIFIED)
+    assert second.calls == ["verify_identity"]
+    assert "checks" in second.text
+    assert "yes or no" in second.text
+
+
+def test_a_clear_question_with_an_identity_stays_a_question(talk: Any) -> None:
+    (only,) = talk(f"What are the opening hours of the Mill Road branch? {WHO}", tools=VERIFIED)
+    assert only.calls == []
+    assert "9:00 a.m." in only.text
+
+
+def test_noise_is_never_a_request(talk: Any) -> None:
+    first, second = talk("gfdkj hhhhh bvcxz", "mnbvc lkjhg fdsa")
+    assert first.packet is None
+    assert second.packet is not None
+    assert second.packet.reason == "low_confidence"
+
+
+def test_what_was_tried_in_vain_is_passed_on(talk: Any) -> None:
+    refused = VERIFIED | {"order_checks": {"ordered": False}}
+    _, second = talk(f"I need a new checkbook. {WHO}", "Yes.", tools=refused)
+    assert second.packet is not None
+    assert second.packet.prior_actions == ("verify_identity", "order_checks: not carried out")
+    _, failed = talk(f"I need a new checkbook. {WHO}", "Yes.", tools=VERIFIED | {"order_checks": "timeout"})
+    assert failed.packet is not None
+    assert failed.packet.prior_actions == ("verify_identity",)
+    assert "Tried: order_checks failed" in failed.packet.history

@@ -45,7 +45,7 @@ def judged(tmp_path_factory) -> tuple[EvalRun, Decision, dict[tuple[str, int], T
     evidence = match_trajectories(found, subject, dataset, suite)
     scorers = build_scorers(suite, ScorerContext(rule_packs={"airline": rules}))
     now = "2026-01-01T00:00:00Z"
-    run = assemble(evidence, subject, dataset, suite, scorers, created_at=now, data_checks_passed=None)
+    run = assemble(evidence, subject, dataset, suite, scorers, created_at=now, data_checks=None)
     policy = load_policy(ROOT / "gates" / "policies" / "tau-airline.yaml")
     decision = decide(policy, digest_of(policy), run, digest_of(run), None, False, now)
     return run, decision, {(t.case_id, t.trial): t for t in found}
