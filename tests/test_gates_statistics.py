@@ -204,8 +204,8 @@ def test_the_number_of_cases_needed_is_the_smallest(n: int, misses: int, limit: 
         return clopper_pearson(rate * n * scale, n * scale, 0.05)[0] >= limit
 
     needed = cases_needed(n, shown)
-    if needed is None:
-        assert rate <= limit
+    if needed is None:  # a rate a hair above the limit takes more than a million cases to show
+        assert rate <= limit or not shown(500_000 / n)
     else:
         assert shown(needed / n)
         assert needed == n or not shown((needed - 1) / n)
