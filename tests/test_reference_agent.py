@@ -32,7 +32,7 @@ from assay.runner.agents.reference.facts import extract
 from assay.runner.agents.reference.prompt import Prompt
 from assay.runner.agents.reference.recall import recalled
 from assay.runner.agents.reference.replies import is_noise, is_pause, yes_or_no
-from assay.runner.agents.reference.triage import TriageModel, normalised, parse_utterances, train_triage
+from assay.runner.agents.reference.triage import TriageModel, form_of, normalised, parse_utterances, train_triage
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLES = ROOT / "registry" / "bundles" / "harborline"
@@ -773,6 +773,35 @@ def test_probabilities_are_probabilities() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("When is a salary account frozen?", {"asks", "asks:when", "asks:general", "end:asks", "general"}),
+        ("so how does that work", {"asks", "asks:how", "end:says"}),
+        ("My wages are frozen. Please help me.", {"says", "says:own", "own", "wish"}),
+        ("It rained. Is it open?", {"says", "asks:is"}),
+    ],
+)
+def test_the_form_tells_asking_from_telling(text: str, marks: set[str]) -> None:
+    assert marks <= set(form_of(text).split())
+
+
+def test_small_talk_around_a_grave_sentence_does_not_hide_it(talk: Any) -> None:
+    (only,) = talk("Good, then I know. Hold on a second. The rent is paid, but I also see $210 that I never spent.")
+    assert only.packet is not None
+
+
+def test_one_sentence_needs_some_echo_in_the_whole_message(talk: Any) -> None:
+    (only,) = talk("My neighbor is a lovely human. What does an outgoing domestic wire cost?")
+    assert only.packet is None
+
+
+def test_identity_does_not_drown_what_is_said_beside_it(talk: Any) -> None:
+    _, second = talk("What is my balance?", f"{WHO} Oh no, someone stole money from my account, I did not make that!")
+    assert second.packet is not None
+    assert second.packet.queue == "fraud_desk"
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "header"),
@@ -1056,6 +1085,12 @@ def test_a_refusal_is_no_merchant(talk: Any) -> None:
     assert "merchant" in second.text
     assert third.packet is not None
     assert third.packet.reason == "incomplete_information"
+
+
+def test_not_having_what_is_asked_for_is_no_new_request(talk: Any) -> None:
+    _, second = talk(f"Please refund a fee. {WHO}", "We haven't got any of that paperwork at home.", tools=VERIFIED)
+    assert "amount" in second.text
+    assert "month" not in second.text
 
 
 def test_an_answer_to_the_identity_question_is_no_merchant(talk: Any) -> None:

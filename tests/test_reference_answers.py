@@ -150,3 +150,9 @@ def test_a_question_begins_where_the_asking_begins() -> None:
     assert questions_of("My bike is red and can I park it here") == ("can I park it here",)
     assert questions_of("I paid already. Where is my book?") == ("Where is my book?",)
     assert questions_of("I paid already.") == ()
+
+
+def test_an_indirect_question_is_a_question_beside_a_direct_one() -> None:
+    text = reply("I should like to know how long a book can be borrowed. And what does a late book cost?")
+    assert "21 days" in text
+    assert "$0.20" in text

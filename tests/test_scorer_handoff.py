@@ -10,8 +10,10 @@ from assay.registry.types.case import (
     ConversationExpectation,
     CustomerTurn,
     EscalationExpectation,
+    ExpectedCall,
     HandoffExpectation,
     TextExpectation,
+    TurnExpectation,
 )
 from assay.registry.types.score import Score, Skipped
 from assay.registry.types.trajectory import (
@@ -153,3 +155,20 @@ def test_not_required_is_skipped_and_a_crash_counts_where_it_is() -> None:
     assert isinstance(SCORER.score(a_case(required=False), a_run(handoff()))[metric.name], Skipped)
     assert isinstance(SCORER.applies(metric, a_case(required=False)), Skipped)
     assert SCORER.applies(metric, a_case()) is None
+
+
+def test_an_early_handover_owes_only_what_was_said_and_due_by_then() -> None:
+    verify = ExpectedCall(name="verify_identity")
+    turns = (
+        CustomerTurn(customer="I dispute $1,250.40."),
+        CustomerTurn(customer="It was last week.", expect=TurnExpectation(tool_calls=(verify,))),
+    )
+    case = a_case().model_copy(update={"turns": turns})
+    late = case.expect.escalation.model_copy(update={"by_turn": 2})
+    case = case.model_copy(update={"expect": case.expect.model_copy(update={"escalation": late})})
+    thin = handoff(history=(), prior_actions=())
+    early = a_run(thin)
+    in_time = early.model_copy(update={"turns": (TurnRecord(index=2, customer="hi", events=(thin,)),)})
+    assert (score(case, early).explanation, score(case, early).of) == ("complete", 5)
+    assert score(case, in_time).explanation == "missing: mention of 'March 4, 2026', prior_actions"
+    assert score(case, in_time).of == 7

@@ -2,13 +2,16 @@
 
 What may be found is decided before anything is ranked: internal documents and documents that do not
 hold on the day of the conversation are found only where the configuration asks for it.
+
+A word of a question also finds its other forms, mistyped words and words that have to do with it, for less
+than itself: a question is rarely put in the words of the document that answers it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +19,25 @@ import numpy as np
 
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.documents import KnowledgeDocument
-from assay.registry.retrieval.text import tokens
+from assay.registry.retrieval.text import mistyped, related, same_words, tokens, within_reach
 from assay.registry.types.bundle import RetrievalConfig
 from assay.registry.types.trajectory import Passage
 
-__all__ = ["Retriever"]
+__all__ = ["Retriever", "Term"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of a question, the words of the knowledge that it stands for, and its rarity."""
+
+    word: str
+    rarity: float
+    meant: Mapping[str, float]
+    """Word to how sure it is that it is meant, in (0, 1]; empty where the knowledge has nothing like it."""
+
+    def found_in(self, words: Iterable[str]) -> float:
+        """How surely the term stands among `words`, in [0, 1]."""
+        return max((self.meant.get(word, 0.0) for word in words), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,9 @@ class Retriever:
         if not self._chunks:
             raise ContentError("the knowledge base has no document that may be searched")
         self._rarity = _inverse_frequencies(self._chunks)
+        self._forms = {form: word for form, word in same_words().items() if word in self._rarity}
+        self._forms |= {word: word for word in self._rarity}
+        self._terms: dict[str, Term] = {}
         self._index = _index(self._chunks, config)
 
     def search(self, query: str, date: dt.date) -> tuple[Passage, ...]:
@@ -54,10 +74,10 @@ class Retriever:
             query: any text; words that no document has are ignored.
             date: the day of the conversation.
         """
-        words = [word for word in dict.fromkeys(tokens(query)) if word in self._rarity]
-        if not words:
+        terms = [term for term in self.terms(query) if term.meant]
+        if not terms:
             return ()
-        scores = np.asarray(self._index.get_scores(words), dtype=np.float64).round(6)
+        scores = np.sum([self._scores(term) for term in terms], axis=0).round(6)
         floor = max(self.config.min_score, 1e-6)
         # A stable sort: chunks of equal score stay in the order of the documents' ids.
         ranked = np.argsort(-scores, kind="stable")
@@ -71,6 +91,35 @@ class Retriever:
         Probabilistic Relevance Framework (2009), in the form that stays positive.
         """
         return self._rarity.get(word, _idf(len(self._chunks), 0))
+
+    def terms(self, text: str) -> tuple[Term, ...]:
+        """The words of a text that carry meaning, each once, with what they stand for in the knowledge."""
+        words = dict.fromkeys(tokens(text))
+        return tuple(self._term(word) for word in words if word in self._rarity or not mistyped(word))
+
+    def _term(self, word: str) -> Term:
+        if word not in self._terms:
+            meant = self._meant(word)
+            known = word in self._rarity or not meant
+            rarity = self.rarity(word) if known else max(self.rarity(other) for other in meant)
+            self._terms[word] = Term(word, rarity, meant)
+        return self._terms[word]
+
+    def _meant(self, word: str) -> dict[str, float]:
+        known = word in self._rarity
+        meant = {other: close for other, close in related(word).items() if other in self._rarity}
+        for form, other in self._forms.items():
+            close = within_reach(word, form, forms_only=known)
+            if close:
+                meant[other] = max(close, meant.get(other, 0.0))
+        return meant | ({word: 1.0} if known else {})
+
+    def _scores(self, term: Term) -> Any:
+        """BM25 of every chunk for a term: the best of what it may mean, so that synonyms do not add up."""
+        of_each = [
+            sure * np.asarray(self._index.get_scores([word]), dtype=np.float64) for word, sure in term.meant.items()
+        ]
+        return np.max(of_each, axis=0)
 
     def _holds(self, document: KnowledgeDocument, date: dt.date) -> bool:
         return not document.pending(date) and (self.config.include_superseded or not document.superseded(date))

@@ -33,7 +33,7 @@ class HandoffScorer(Scorer):
     """Judges the first handoff packet. An action claimed in it that did not happen voids its prior actions."""
 
     name = "handoff"
-    version = "1"
+    version = "2"
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -55,7 +55,7 @@ class HandoffScorer(Scorer):
 
 
 def _nothing(case: Case) -> Score:
-    expected = len(_elements(case, HandoffPacket()))
+    expected = len(_elements(case, len(case.turns), HandoffPacket()))
     finding = Finding(
         rule="no_handoff",
         severity=Severity.HIGH,
@@ -66,7 +66,7 @@ def _nothing(case: Case) -> Score:
 
 
 def _judged(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket) -> Score:
-    elements = _elements(case, packet)
+    elements = _elements(case, turn, packet)
     findings = [
         Finding(
             rule="invented_action",
@@ -96,10 +96,13 @@ def _judged(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket
     return Score(value=float(present), of=len(elements), explanation=said, findings=tuple(findings))
 
 
-def _elements(case: Case, packet: HandoffPacket) -> dict[str, bool]:
-    """Each expected element of the packet by name, and whether it is there."""
+def _elements(case: Case, turn: int, packet: HandoffPacket) -> dict[str, bool]:
+    """Each expected element of the packet by name, and whether it is there.
+
+    Handing over early is in time, so a packet owes only what the customer had said, and what was to be done, by then.
+    """
     escalation = case.expect.escalation
-    expected = case.expect.handoff or HandoffExpectation()
+    expected = _owed_by(case, turn)
     told = "\n".join((*packet.history, packet.summary))
     elements = {"reason": packet.reason in [reason.value for reason in escalation.reasons]}
     if escalation.queue is not None:
@@ -116,6 +119,20 @@ def _elements(case: Case, packet: HandoffPacket) -> dict[str, bool]:
     if expected.documents:
         elements["documents"] = set(packet.knowledge).issuperset(expected.documents)
     return elements
+
+
+def _owed_by(case: Case, turn: int) -> HandoffExpectation:
+    expected, by_turn = case.expect.handoff or HandoffExpectation(), case.expect.escalation.by_turn
+    if by_turn is None or turn >= by_turn:
+        return expected
+    said = "\n".join(t.customer for t in case.turns[:turn])
+    due = {call.name for t in case.turns[:turn] for call in t.expect.tool_calls}
+    return expected.model_copy(
+        update={
+            "must_mention": tuple(m for m in expected.must_mention if contains_any(said, m.any_of)),
+            "prior_actions": tuple(name for name in expected.prior_actions if name in due),
+        }
+    )
 
 
 def _invented(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:

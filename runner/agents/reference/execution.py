@@ -14,6 +14,8 @@ __all__ = ["Execution"]
 
 _MAX_REQUESTS = 2
 """How often a fact, an identity or a yes is asked for before a person takes over."""
+_FREE_TEXT = frozenset({"merchant", "new_address"})
+"""Facts that are taken word for word, so that any answer would do for them."""
 
 
 class Execution:
@@ -28,7 +30,7 @@ class Execution:
 
     async def advance(self, task: Task, desk: Desk) -> None:
         """Take a task as far as it goes: limits, identity, missing facts, read-back, the call."""
-        if self._over_limit(task):
+        if self.over_limit(task, task.slots):
             raise HandoffNeededError(Situation.OVER_LIMIT)
         if self._with.needs_verification(task.spec.tool) and not await self._verified(task, desk):
             return
@@ -46,17 +48,24 @@ class Execution:
 
     async def carry_out(self, task: Task, desk: Desk) -> None:
         """Call the tool and report its result; a result that cannot be reported is no success."""
-        spec = task.spec
-        result = await desk.call(spec.tool, task.arguments())
+        spec, memory = task.spec, self._memory
+        try:
+            result = await desk.call(spec.tool, task.arguments())
+        except HandoffNeededError as failed:
+            memory.attempts.append(f"{spec.tool} failed")
+            raise failed from None
         if spec.done is not None and result.get(spec.done) is not True:
+            # The colleague has to know that it was tried, and that it did not happen.
+            memory.actions.append(f"{spec.tool}: not carried out")
             raise HandoffNeededError(Situation.TOOL_UNUSABLE, f"{spec.tool} did not do it")
         try:
             text = spec.report(result)
         except KeyError as key:
+            memory.attempts.append(f"{spec.tool} gave no usable result")
             raise HandoffNeededError(Situation.TOOL_UNUSABLE, f"the result of {spec.tool} has no {key}") from None
-        self._memory.actions.append(spec.tool)
-        self._memory.done = task.intent
-        self._memory.task = None
+        memory.actions.append(spec.tool)
+        memory.done, memory.told = task.intent, result
+        memory.task = memory.set_aside = None
         self._disclose(task, desk)
         desk.say(self._with.prompt.render("result", text=text), EXECUTION)
 
@@ -74,14 +83,28 @@ class Execution:
             raise HandoffNeededError(Situation.FACT_MISSING)
         self.read_back(task, desk)
 
-    def drop(self, desk: Desk) -> None:
+    def remind(self, task: Task, desk: Desk) -> None:
+        """Say once more what the task waits for, without counting it: the customer did not refuse to tell."""
+        if task.awaiting_yes:
+            self.read_back(task, desk)
+        elif self._waits_for_identity(task):
+            self._ask_identity(desk)
+        elif task.missing():
+            desk.say(self._with.prompt.render("slot_request", question=question_for(task.missing())), EXECUTION)
+
+    def expecting(self, task: Task) -> list[str]:
+        """The facts for which a bare answer will do: while the identity is asked for, no name of anything else."""
+        return [name for name in task.missing() if name not in _FREE_TEXT or not self._waits_for_identity(task)]
+
+    def drop(self, task: Task, desk: Desk) -> None:
         """Give the task up, having changed nothing."""
-        self._memory.task = None
+        self._memory.task, self._memory.set_aside = None, task
         desk.say(self._with.prompt.render("declined"), EXECUTION)
 
-    def _over_limit(self, task: Task) -> bool:
+    def over_limit(self, task: Task, facts: Slots) -> bool:
+        """Whether these facts name more than the agent may handle in this task."""
         limit = self._with.policy.limits.get(task.spec.tool)
-        amount = task.slots.get("amount")
+        amount = facts.get("amount")
         return limit is not None and isinstance(amount, int | float) and amount > limit
 
     async def _verified(self, task: Task, desk: Desk) -> bool:
@@ -106,8 +129,15 @@ class Execution:
         if identity.requests >= _MAX_REQUESTS:
             raise HandoffNeededError(Situation.IDENTITY_MISSING)
         identity.requests += 1
-        desk.say(prompt.render("identity_verification", missing=_named(identity.missing()), again=False), EXECUTION)
+        self._ask_identity(desk)
         return False
+
+    def _waits_for_identity(self, task: Task) -> bool:
+        return self._with.needs_verification(task.spec.tool) and not self._memory.identity.verified
+
+    def _ask_identity(self, desk: Desk) -> None:
+        missing = _named(self._memory.identity.missing())
+        desk.say(self._with.prompt.render("identity_verification", missing=missing, again=False), EXECUTION)
 
     def _request(self, task: Task, missing: list[str], desk: Desk) -> None:
         """Ask for what is missing; the first of it counts."""

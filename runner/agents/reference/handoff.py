@@ -66,7 +66,7 @@ def packet_for(
     if isinstance(why, Situation):
         reason: str | None = REASONS[why].value
         queue = settings.queues.get(why, policy.default_queue)
-        intent = memory.intent
+        intent = memory.subject
     else:
         reason, intent = policy.intents[why].reason, why
         queue = policy.intents[why].queue or policy.default_queue
@@ -86,7 +86,7 @@ def packet_for(
         queue=queue,
         intent=intent,
         summary=summary,
-        history=(*history, *(f"Given: {fact}" for fact in facts)),
+        history=(*history, *(f"Given: {fact}" for fact in facts), *(f"Tried: {what}" for what in memory.attempts)),
         prior_actions=tuple(memory.actions),
         knowledge=tuple(memory.documents),
     )

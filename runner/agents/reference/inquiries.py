@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.registry.retrieval.search import Retriever
 from assay.registry.retrieval.text import tokens
 from assay.registry.types.trajectory import Passage
-from assay.runner.agents.reference.answers import Answer, points_back, select_answer
+from assay.runner.agents.reference.answers import Answer, Topic, points_back, questions_of, select_answer
 
-__all__ = ["LookUp", "goes_on", "hint_for", "is_question", "look_up"]
+__all__ = ["Before", "LookUp", "goes_on", "hint_for", "is_question", "look_up"]
 
 _GOES_ON = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|so|thanks|great|good|fine|cool|sweet|good to know)\W+)*"
@@ -28,11 +28,29 @@ _TERSE = 2
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a question may go on from: the request before, its intent, and the answer that was given."""
+
+    request: str = ""
+    intent: str = ""
+    document: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class LookUp:
-    """The searches of one question in order, and the answer that was found in the end."""
+    """The searches of a message in order, and the answer that was found in the end."""
 
     searches: tuple[tuple[str, tuple[Passage, ...]], ...]
-    answer: Answer | None
+    answers: tuple[Answer, ...]
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answers to all questions of the message as one; its passage is that of the last."""
+        if not self.answers:
+            return None
+        quotes = dict.fromkeys(quote for answer in self.answers for quote in answer.quotes)
+        return Answer(tuple(quotes), self.answers[-1].passage)
 
     @property
     def found_nothing(self) -> bool:
@@ -58,26 +76,62 @@ def hint_for(intent: str, question: str) -> str:
     return "fee" if intent == "fee_question" else ""
 
 
-def look_up(
-    question: str, context: str, retriever: Retriever, date: dt.date, *, min_overlap: float, quoted: list[str]
-) -> LookUp:
-    """Search for the question by itself and, where `context` is given, together with it.
+def look_up(message: str, before: Before, retriever: Retriever, date: dt.date, *, min_overlap: float) -> LookUp:
+    """Search for each question of a message, by itself and with what it goes on from, and choose what answers it.
 
-    A question that goes on from the one before is first read together with it.
+    Several questions of one message are answered one by one, each going on from the one before it.
     """
-    alone, together = (question, ""), (f"{question} {context}".strip(), context)
-    if not context:
-        attempts = [alone]
-    else:
-        terse = goes_on(question) and len(tokens(question)) <= _TERSE
-        attempts = [together, alone] if terse or points_back(question) else [alone, together]
     searches: list[tuple[str, tuple[Passage, ...]]] = []
-    for query, around in attempts:
-        passages = retriever.search(query, date)
-        searches.append((query, passages))
-        answer = select_answer(
-            question, passages, retriever.rarity, min_overlap=min_overlap, context=around, quoted=quoted
-        )
+    answers: list[Answer] = []
+    questions, beside = _questions(message)
+    for question in questions:
+        found = _search(question, beside, before, retriever, date)
+        searches += [one for one in found if one not in searches]
+        words = retriever.terms(_words_before(question, before))
+        topic = Topic(beside, words, before.document, _leans(question, before))
+        answer = select_answer(question, _merged(found), retriever, min_overlap=min_overlap, topic=topic)
+        before = replace(before, request=question)
         if answer is not None:
-            return LookUp(tuple(searches), answer)
-    return LookUp(tuple(searches), None)
+            answers.append(answer)
+            before = replace(before, document=answer.passage.document, title=answer.passage.title)
+    return LookUp(tuple(searches), tuple(answers))
+
+
+def _questions(message: str) -> tuple[tuple[str, ...], str]:
+    """The questions of a message, and what else it says where there are several."""
+    asking = questions_of(message)
+    if len(asking) < 2:
+        return (message,), ""
+    rest = message
+    for question in asking:
+        rest = rest.replace(question, " ", 1)
+    return asking, " ".join(rest.split())
+
+
+def _leans(question: str, before: Before) -> bool:
+    """Whether the question needs what was said before to be understood."""
+    return bool(before.request) and (goes_on(question) or len(tokens(question)) <= _TERSE)
+
+
+def _words_before(question: str, before: Before) -> str:
+    hint = "" if before.request else hint_for(before.intent, question)
+    return f"{hint} {before.request} {before.title}"
+
+
+def _search(
+    question: str, beside: str, before: Before, retriever: Retriever, date: dt.date
+) -> list[tuple[str, tuple[Passage, ...]]]:
+    """Search for the question as it stands, in the document that was quoted last, and with all that was said."""
+    alone = f"{question} {beside}"
+    queries = (alone, f"{question} {before.title}", f"{alone} {_words_before(question, before)}")
+    distinct = dict.fromkeys(" ".join(query.split()) for query in queries)
+    return [(query, retriever.search(query, date)) for query in distinct]
+
+
+def _merged(searches: list[tuple[str, tuple[Passage, ...]]]) -> tuple[Passage, ...]:
+    """The passages of several searches, each once, in the order in which they were found."""
+    seen: dict[tuple[str, str], Passage] = {}
+    for _, passages in searches:
+        for passage in passages:
+            seen.setdefault((passage.document, passage.text), passage)
+    return tuple(seen.values())

@@ -9,7 +9,7 @@ from assay.registry.types.trajectory import Passage
 from assay.runner.agents.reference.answers import Answer
 from assay.runner.agents.reference.desk import KNOWLEDGE, Desk
 from assay.runner.agents.reference.equipment import Equipment
-from assay.runner.agents.reference.inquiries import LookUp, hint_for, look_up
+from assay.runner.agents.reference.inquiries import Before, LookUp, look_up
 from assay.runner.agents.reference.memory import Memory
 
 __all__ = ["Knowledge"]
@@ -25,6 +25,8 @@ class Knowledge:
         self._memory = memory
         self._date = date
         self._looked_up: tuple[str, LookUp] | None = None
+        self._last: Passage | None = None
+        """Where the last answer came from: a question may go on from there."""
 
     @property
     def available(self) -> bool:
@@ -58,21 +60,27 @@ class Knowledge:
             return self._looked_up[1]
         found = look_up(
             question,
-            f"{hint_for(self._memory.intent or '', question)} {context}".strip(),
+            self._before(context),
             self._with.retriever,
             self._date,
             min_overlap=self._with.settings.min_overlap,
-            quoted=self._memory.quoted,
         )
         for query, passages in found.searches:
             self.record(query, passages, desk)
         self._looked_up = (question, found)
         return found
 
+    def _before(self, context: str) -> Before:
+        """What a question may go on from: the request before it, and the document that was quoted last."""
+        last, memory = self._last, self._memory
+        if last is None:
+            return Before(context, memory.intent or "")
+        return Before(context, memory.intent or "", last.document, last.title)
+
     def quote(self, answer: Answer, desk: Desk) -> None:
         """Say the answer, with the disclosure that goes with fees."""
         prompt = self._with.prompt
-        self._memory.quoted.extend(answer.quotes)
+        self._last = answer.passage
         desk.say(prompt.render("answer", quote=answer.text, title=answer.passage.title), KNOWLEDGE)
         if "$" in answer.text and (self._memory.intent == "fee_question" or _FEE_WORDS.search(answer.text)):
             desk.say(prompt.render("disclosure_fees"), KNOWLEDGE)

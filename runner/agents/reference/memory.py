@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from assay.runner.agents.reference.facts import Slots
 from assay.runner.agents.reference.tasks import TASKS, TaskSpec, missing_slots
@@ -32,6 +34,11 @@ class Task:
         changed = any(self.slots.get(name) != value for name, value in fresh.items())
         self.slots.update(fresh)
         return changed
+
+    def unset(self) -> None:
+        """Forget the details that were read back and found wrong, so that they are asked for again."""
+        self.awaiting_yes = False
+        self.slots = {name: value for name, value in self.slots.items() if name == "customer_number"}
 
     def missing(self) -> list[str]:
         return missing_slots(self.spec, self.slots)
@@ -83,14 +90,22 @@ class Memory:
     task: Task | None = None
     intent: str | None = None
     """What the latest understood request was about."""
+    subject: str | None = None
+    """What the conversation is about, for the person who takes over: the latest request that was clear."""
     request: str = ""
     """The words of that request."""
     messages: list[str] = field(default_factory=list)
     given: Slots = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+    """Tools that were called in vain, and how that ended."""
     done: str | None = None
     """The intent of the task that was carried out last."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """The result that was reported last."""
+    set_aside: Task | None = None
+    """The task that the customer declined or only asked about, until something else is begun."""
     quoted: list[str] = field(default_factory=list)
     offered_colleague: bool = False
     misunderstandings: int = 0

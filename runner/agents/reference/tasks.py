@@ -119,6 +119,16 @@ def _payment(result: Mapping[str, Any]) -> str:
     return f"Your payment{which} is {result['status']}.{when}"
 
 
+_DECIDED = frozenset({"approved", "declined"})
+
+
+def _application(result: Mapping[str, Any]) -> str:
+    which = _parts(result, ("product", " {}", str)) + " application" + _parts(result, ("reference", " {}", str))
+    # Once it is decided, the day by which it had to be is of no use to anybody.
+    wanted = () if result["status"] in _DECIDED else (("decision_by", " A decision is expected by {}.", spoken_date),)
+    return f"Your{which} is {result['status']}." + _parts(result, *wanted)
+
+
 def _blocked(result: Mapping[str, Any]) -> str:
     return f"Your card{_parts(result, ('card_last4', ' ending in {}', str))} is now blocked." + _parts(
         result,
@@ -172,10 +182,23 @@ def _refund(result: Mapping[str, Any]) -> str:
     )
 
 
+def _limit(result: Mapping[str, Any]) -> str:
+    return f"The daily limit of your card is now {money(result['limit'])}." + _parts(
+        result, ("effective_on", " It takes effect on {}.", spoken_date), ("reference", " Your reference is {}.", str)
+    )
+
+
+def _checks(result: Mapping[str, Any]) -> str:
+    return "Your checks are ordered." + _parts(
+        result, ("arrives_by", " They arrive by {}.", spoken_date), ("reference", " Your reference is {}.", str)
+    )
+
+
 TASKS: dict[str, TaskSpec] = {
     "balance_inquiry": TaskSpec("get_balance", ("customer_number",), _balance, defaults=(("account", "current"),)),
     "card_delivery_status": TaskSpec("get_card_status", ("customer_number",), _card_status),
     "payment_status": TaskSpec("get_payment_status", ("customer_number",), _payment),
+    "application_status": TaskSpec("get_application_status", ("customer_number",), _application),
     "card_block": TaskSpec(
         "block_card",
         ("customer_number", "card_last4"),
@@ -232,6 +255,20 @@ TASKS: dict[str, TaskSpec] = {
         _refund,
         lambda s: f"I would refund the fee of {money(s['amount'])} to your account.",
         done="refunded",
+    ),
+    "card_limit_change": TaskSpec(
+        "set_card_limit",
+        ("customer_number", "amount"),
+        _limit,
+        lambda s: f"I would set the daily limit of your card to {money(s['amount'])}.",
+        done="changed",
+    ),
+    "check_order": TaskSpec(
+        "order_checks",
+        ("customer_number",),
+        _checks,
+        lambda _: "I would order a book of checks for you.",
+        done="ordered",
     ),
 }
 """The tasks by intent."""
