@@ -36,7 +36,7 @@ _MOST_AROUND = 0.5
 _LEAST = 0.8
 """A question weighs at least this much of a word that no document has: one common word that happens to fit
 answers nothing."""
-_UNKNOWN = 0.5
+_UNKNOWN = 0.8
 """What a word weighs that no document has: it may be what the question is about, or mere chatter."""
 _RIGHT_KIND = 0.25
 """What it is worth that a sentence has the kind of thing that is asked for."""
@@ -44,9 +44,9 @@ _SAME_DOCUMENT, _STILL_THERE = 0.1, 0.35
 """What it is worth that the answer before came from the document, the second where the question goes on from it."""
 _SUPPORT = 0.5
 """What the surroundings and the right kind count for the question's being answered at all, next to its words."""
-_AT_MOST = 3
+_AT_MOST = 5
 """Sentences of a section that are quoted: its conditions and exceptions belong to the answer."""
-_NEARLY = 0.15
+_NEARLY = 0.5
 """Where another section of the document fits nearly as well, its best sentence is quoted, too."""
 
 _POINTS_BACK = re.compile(

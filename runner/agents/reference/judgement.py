@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from assay.registry.types.base import AutonomyLevel
 from assay.registry.types.bundle import AutonomyPolicy
 from assay.runner.agents.reference.handoff import Situation
+from assay.runner.agents.reference.inquiries import goes_on
 from assay.runner.agents.reference.memory import Memory
 from assay.runner.agents.reference.tasks import TASKS
 from assay.runner.agents.reference.triage import Reading, TriageModel
@@ -30,9 +31,9 @@ _ECHO = 0.2
 """And the whole message has to bear it out at least this much: in "she is a very impatient human. Is the account
 free?" one sentence alone asks for a person. Cross-validated on the training rows with several sentences, this
 floor halves the false alarms for two misses more in seventy."""
-_PERSON, _PERSON_MEANWHILE = 0.5, 0.6
+_PERSON, _PERSON_MEANWHILE = 0.5, 0.65
 """How likely it has to be, over all matters that go to a person together, that the message is one of them; more
-where a task is under way, since most of what is said then belongs to the task. The sum is calibrated, whereas the
+where a task is under way or a question goes on from the one before, since most of what is said then belongs to it. The sum is calibrated, whereas the
 probability of the leading matter depends on how many others are like it."""
 _LEADS = 0.25
 """And one of them has to stand out: a little of everything is what small talk looks like."""
@@ -70,7 +71,8 @@ def understand(message: str, memory: Memory, model: TriageModel, policy: Autonom
     matters = _matters(policy)
     whole, parts = toned(whole, message, matters), tuple(toned(part, message, matters) for part in parts)
     situations = _situations(whole, parts, memory)
-    matter = _matter(whole, parts, policy, _PERSON if memory.task is None else _PERSON_MEANWHILE)
+    amid = memory.task is not None or (bool(memory.request) and goes_on(message))
+    matter = _matter(whole, parts, policy, _PERSON_MEANWHILE if amid else _PERSON)
     if matter == HUMAN_REQUEST:
         situations.setdefault(Situation.HUMAN_REQUEST, whole.intents[HUMAN_REQUEST])
     grave = matter if matter != HUMAN_REQUEST else None
