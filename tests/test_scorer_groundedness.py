@@ -19,8 +19,9 @@ from assay.registry.types.trajectory import AgentEvent, Passage, Retrieval, Say,
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.claims.actions import claimed_action
 from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows
-from assay.runner.scorers.claims.evidence import FactIndex
+from assay.runner.scorers.claims.evidence import FactIndex, text_source
 from assay.runner.scorers.claims.facts import facts_of
+from assay.runner.scorers.claims.judge import Bench
 from assay.runner.scorers.claims.numerals import digits
 from assay.runner.scorers.claims.split import claims_of, sentences
 from assay.runner.scorers.claims.wording import support, wording_of
@@ -177,6 +178,23 @@ def test_each_kind_of_invention_has_its_rule(reply: str, rule: str) -> None:
 )
 def test_tool_results_are_evidence_in_any_notation(reply: str) -> None:
     assert rules(("My balance?", [("get_balance", BALANCE), reply])) == []
+
+
+def test_a_round_number_that_the_customer_said_is_an_amount() -> None:
+    offer = ["I would set the daily limit of your card to $2,500.00. Shall I go ahead?"]
+    assert rules(("Raise my limit to 2500 today, please", offer)) == []
+    assert rules(("Raise my limit to 2400 today, please", offer)) == ["unsupported_amount"]
+
+
+def test_a_quote_is_not_denied_by_a_similar_sentence() -> None:
+    today = dt.date(2026, 4, 1)
+    quote = "Account records have to be kept for seven years."
+    denial = "Account records do not have to be kept for seven years."
+    bench = Bench(today, [], 0.3)
+    bench.add(text_source("passage", "kb-freed", denial, today, "kb-freed"))
+    assert [verdict.rule for _, verdict in bench.judge(claims_of(quote, today), "turn 1")] == ["contradicted_claim"]
+    bench.add(text_source("passage", "kb-kept", quote, today, "kb-kept"))
+    assert [verdict.rule for _, verdict in bench.judge(claims_of(quote, today), "turn 2")] == [""]
 
 
 def test_a_wrong_balance_is_flagged() -> None:

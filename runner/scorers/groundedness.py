@@ -82,7 +82,7 @@ class GroundednessScorer(Scorer):
     """Measures `hallucination_rate` (by turn) and `claim_support` (by claim)."""
 
     name = "groundedness"
-    version = "1"
+    version = "2"
     Settings = GroundednessSettings
     settings: GroundednessSettings
 

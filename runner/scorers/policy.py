@@ -51,7 +51,7 @@ class PolicyScorer(Scorer):
     """
 
     name = "policy"
-    version = "1"
+    version = "2"
     Settings = PolicySettings
 
     def __init__(self, settings: Frozen, context: ScorerContext) -> None:

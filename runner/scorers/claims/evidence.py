@@ -27,6 +27,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DIGITS_AT_END = re.compile(r"\d+$")
 
 
+_ROUND = re.compile(r"[1-9]\d{2,4}0")
+
+
 class FactIndex:
     """The strict facts of one source, ready to be asked about."""
 
@@ -54,8 +57,9 @@ class FactIndex:
         return _EQUALS[fact.kind](self, fact)
 
     def numbers(self) -> Iterator[float]:
-        """Every plain number and amount, as a number."""
+        """Every plain number and amount, as a number; round ones of four digits too, which "raise it to 3000" means."""
         yield from (float(v) for v in self.values("number") if isinstance(v, int | float))
+        yield from (float(v) for v in self.values("identifier") if isinstance(v, str) and _ROUND.fullmatch(v))
         yield from self.amounts()
 
     def amounts(self) -> Iterator[float]:

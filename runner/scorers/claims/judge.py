@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import claimed_action, performed
 from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows, speaks_of_result
@@ -217,7 +218,8 @@ class Bench:
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source]) -> Verdict:
-        denied = next((line for s in best if (line := _denial(claim, s)) is not None), None)
+        quoted = any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
+        denied = None if quoted else next((line for s in best if (line := _denial(claim, s)) is not None), None)
         if denied is not None:
             return Verdict("contradicted_claim", "the evidence says the opposite", denied)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())

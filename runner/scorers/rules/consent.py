@@ -69,7 +69,8 @@ _NO = (
 )
 _CHANGE = (
     re.compile(
-        r"\b(?:but|except|however|although)\b(?!,? (?:also|please also|thanks|thank you|hurry|quickly|could you also|still$|still[.!]|anyway))"
+        r"\b(?:but|except|however|although)\b(?!,? (?:also|please also|thanks|thank you|hurry|quickly|could you also"
+        r"|still$|still[.!]|anyway))"
     ),
     re.compile(r"\b(?:only if|as long as|provided that|unless|on condition|before you (?:do|proceed|go))\b"),
 )
