@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from assay.cli import exporting
 from assay.cli.console import day, note, say, table
 from assay.cli.pipeline import Session
 from assay.registry.errors import AssayError, ContentError, NotFoundError
+from assay.registry.files import write_text
 from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ group.command("export")(exporting.export)
 _NAME = "A dataset of the workspace, or the path of its folder."
 _REF = "A dataset's name, the path of its folder, or a registered version such as harborline/2 or harborline@latest."
 _BAR = 24
+_LONGEST_NAME, _LONGEST_PATH = 120, 1000
 
 
 @group.command("check")
@@ -55,6 +58,7 @@ def check(
     write_suites: Annotated[
         bool, typer.Option("--write-suites", help="Write the expectation suites and the checkpoint beside the data.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Also list the expectations that hold.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
@@ -78,11 +82,11 @@ def check(
         training=tuple(_training(training)),
         others=tuple(_folder(other) for other in against or ()),
     )
-    report = check_dataset(asked)
-    for path in write_gx_files(asked) if write_suites else ():
+    report, _ = check_dataset(asked)
+    for path in write_gx_files(asked, overwrite=overwrite) if write_suites else ():
         note(f"written: {path}")
     if table_file is not None:
-        write_table(asked, table_file)
+        write_table(asked, table_file, overwrite=overwrite)
         note(f"written: {table_file}")
     say(report.model_dump_json(indent=2)) if as_json else _show_check(
         report, show_all=show_all, enforced=expectations is not None
@@ -120,6 +124,7 @@ def _check_summary(report: DataCheckReport, *, enforced: bool) -> str:
 def stats(
     name: Annotated[str, typer.Argument(help=_REF)],
     chart: Annotated[Path | None, typer.Option(help="Write the coverage as a chart (an SVG file).")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tables in Markdown, for a data card.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
@@ -136,7 +141,8 @@ def stats(
     if chart is not None:
         from assay.gates.reports.coverage import coverage_chart
 
-        chart.write_text(coverage_chart(found.tables, f"{label}: {found.cases} cases"), encoding="utf-8")
+        text = coverage_chart(found.tables, f"{label}: {found.cases} cases")
+        write_text(chart, text, overwrite=overwrite)
         note(f"written: {chart}")
     if as_json:
         say(json.dumps(dataclasses.asdict(found), indent=2))
@@ -194,7 +200,7 @@ def diff(
     (old, old_label), (new, new_label) = _dataset(a), _dataset(b)
     found = diff_datasets(old, new, labels=(old_label, new_label))
     if as_json:
-        say(json.dumps({"same": found.same, **dataclasses.asdict(found)}, indent=2))
+        say(json.dumps(dataclasses.asdict(found), indent=2))
         return
     for line in _diff_lines(found):
         say(line)
@@ -275,6 +281,7 @@ def agree(
     a: Annotated[str, typer.Argument(help=f"One labeller's cases: a .jsonl file, or {_REF[0].lower()}{_REF[1:]}")],
     b: Annotated[str, typer.Argument(help="The other labeller's.")],
     out: Annotated[Path | None, typer.Option(help="Write the disagreements as a CSV file, to settle them in.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds something else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Compare two labellers' files: Cohen's kappa for each field, and the disagreements to settle.
@@ -285,7 +292,7 @@ def agree(
 
     found = compare_labels(_cases(a), _cases(b))
     if out is not None:
-        _write_disagreements(found, out)
+        write_text(out, _disagreements(found), overwrite=overwrite)
         note(f"written: {out}")
     if as_json:
         say(json.dumps(dataclasses.asdict(found), indent=2))
@@ -310,21 +317,23 @@ def _agreement_row(field: FieldAgreement) -> list[str]:
     return [field.field, str(field.n), f"{field.agreed} ({field.agreed / field.n:.0%})", kappa, interval]
 
 
-def _write_disagreements(found: Agreement, out: Path) -> None:
-    with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["case", "turn", "field", "first", "second", "settled"])
-        for one in found.disagreements:
-            writer.writerow([one.case, one.turn or "", one.field, one.first, one.second, ""])
+def _disagreements(found: Agreement) -> str:
+    """The disagreements as CSV, with a column to settle them in."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["case", "turn", "field", "first", "second", "settled"])
+    for one in found.disagreements:
+        writer.writerow([one.case, one.turn or "", one.field, one.first, one.second, ""])
+    return text.getvalue()
 
 
 def _folder(name: str) -> Path:
     """The folder of a dataset: a path, which needs no workspace, or a name in the workspace."""
-    if (Path(name) / "dataset.yaml").is_file():
+    if len(name) < _LONGEST_PATH and (Path(name) / "dataset.yaml").is_file():
         return Path(name)
     workspace = find_workspace()
-    folder = workspace.datasets / name
-    if not (folder / "dataset.yaml").is_file():
+    folder = workspace.datasets / name[:_LONGEST_NAME]
+    if len(name) > _LONGEST_NAME or not (folder / "dataset.yaml").is_file():
         known = [path.parent.name for path in workspace.datasets.glob("*/dataset.yaml")]
         raise NotFoundError("dataset", name, known, where=str(workspace.datasets))
     return folder

@@ -66,8 +66,8 @@ def export(
 
 def _to_file(dataset: Dataset, to: ExportFormat, out: Path, overwrite: bool, handoff_tool: str) -> list[str]:
     """Write the file; what people have to know about it."""
+    from assay.registry.files import write_file, write_text
     from assay.runner.exporters.csv_file import csv_remarks, csv_text
-    from assay.runner.exporters.files import write_file, write_text
     from assay.runner.exporters.openai_file import openai_remarks, openai_text
 
     remarks: list[str] = []

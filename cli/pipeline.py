@@ -59,6 +59,8 @@ class Standard:
     scorers: tuple[Scorer, ...]
     suite_digest: str
     data_checks: DataCheckReport | None
+    data_check_files: dict[str, str]
+    """What was found out about the data, to be kept with the run: in our words, and in Great Expectations'."""
 
 
 class Session:
@@ -114,8 +116,8 @@ class Session:
             **self._knowledge(dataset),
         )
         scorers = build_scorers(suite, context)
-        checked = self._check_data(dataset, bundle) if check_data else None
-        return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked)
+        checked, files = self._check_data(dataset, bundle) if check_data else (None, {})
+        return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked, files)
 
     def _knowledge(self, dataset: Dataset) -> dict[str, Any]:
         """What is true, for the scorers: the dataset's own documents, not those the candidate brings along."""
@@ -132,21 +134,23 @@ class Session:
             "superseded_documents": tuple(d.id for d in documents if d.effective_to and d.effective_to < first),
         }
 
-    def _check_data(self, dataset: Dataset, bundle: ResolvedBundle | None) -> DataCheckReport | None:
+    def _check_data(
+        self, dataset: Dataset, bundle: ResolvedBundle | None
+    ) -> tuple[DataCheckReport | None, dict[str, str]]:
         """The dataset's own checks, also against what the bundle's model was trained on.
 
         Raises:
             NotMeasuredError: a critical expectation fails, so nothing measured on the dataset could be relied on.
         """
-        from assay.registry.content import DatasetCheck, check_dataset, load_expectations
+        from assay.registry.content import DatasetCheck, check_dataset
+        from assay.registry.content.checks import parse_expectations
 
+        if not dataset.expectations:
+            return None, {}
         folder = self.workspace.datasets / dataset.info.name
-        expectations = load_expectations(folder)
-        if expectations is None:
-            return None
         trained = _training(bundle.training_text, bundle.version.label) if bundle else ()
-        check = DatasetCheck(folder, expectations, training=trained)
-        report = check_dataset(check, dataset=dataset, cache=self.workspace.store / "checks")
+        expectations = parse_expectations(dataset.expectations, folder / "expectations.yaml")
+        report, validation = check_dataset(DatasetCheck(folder, expectations, training=trained), dataset=dataset)
         if not report.success:
             broken = [e for e in report.failed if e.severity == "critical"]
             lines = "\n".join(f"- {e.name}: {e.message}" for e in broken[:_SHOWN_FAILURES])
@@ -157,7 +161,7 @@ class Session:
             )
         for e in report.failed:
             note(f"The dataset has a flaw: {e.name}: {e.message}")
-        return report
+        return report, {"data_checks.json": report.model_dump_json(indent=2), "great_expectations.json": validation}
 
     def evaluate(
         self, ref: str, suite_name: str, *, concurrency: int = 16, fresh: bool = False, limit: int | None = None
@@ -252,21 +256,11 @@ class Session:
             metrics=metrics,
             params=params,
             dataset=standard.dataset,
-            extra_artifacts=self._data_check_files(standard.data_checks),
+            extra_artifacts=standard.data_check_files,
         )
         self.ledger.record_evaluation(Evaluation.of(stored))
         self._show_failures(stored, evidence)
         return stored
-
-    def _data_check_files(self, report: DataCheckReport | None) -> dict[str, str]:
-        """What was found out about the data, to be kept with the run: in our words, and in Great Expectations'."""
-        from assay.registry.content import stored_validation
-
-        if report is None:
-            return {}
-        files = {"data_checks.json": report.model_dump_json(indent=2)}
-        validation = stored_validation(report, self.workspace.store / "checks")
-        return files if validation is None else files | {"great_expectations.json": validation}
 
     def _show_failures(self, run: EvalRun, evidence: Evidence) -> None:
         """Trace the conversations that a person will want to look at, in MLflow's own view, without personal data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -18,16 +19,14 @@ from assay.registry.content import (
     DatasetCheck,
     check_dataset,
     check_suite,
-    checks,
     load_dataset,
     load_expectations,
     load_rule_packs,
     load_suite,
-    stored_validation,
     validation,
 )
 from assay.registry.content.datasets import DatasetReader, read_case_at
-from assay.registry.content.similarity import Fingerprints, NearestTexts, similarity
+from assay.registry.content.similarity import Fingerprints, NearestTexts, as_words, similarity
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError
 from assay.registry.types.case import Case
@@ -371,11 +370,11 @@ class TestSlices:
             slices.select("tag=a", {})
 
 
-def check(folder: Path, cache: Path | None = None, **more: Any) -> DataCheckReport:
+def check(folder: Path, **more: Any) -> DataCheckReport:
     """The report on a folder, by its own expectations."""
     expectations = load_expectations(folder)
     assert expectations is not None
-    return check_dataset(DatasetCheck(folder, expectations, **more), dataset=load_dataset(folder), cache=cache)
+    return check_dataset(DatasetCheck(folder, expectations, **more), dataset=load_dataset(folder))[0]
 
 
 @pytest.fixture(scope="module")
@@ -533,44 +532,110 @@ class TestChecks:
         ]
         assert report.success
 
-    def test_a_report_is_kept_and_not_made_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_great_expectations_own_result_comes_with_the_report(self, tmp_path: Path):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        kept = tmp_path / "kept"
-        first = check(folder, kept)
-        assert first.success
-        own = json.loads(stored_validation(first, kept) or "")
-        assert own["cases"]["statistics"]["evaluated_expectations"] > 20
-        calls: list[int] = []
-        run = checks.validate
-        monkeypatch.setattr(checks, "validate", lambda *given: calls.append(1) or run(*given))
-        assert check(folder, kept) == first
-        assert calls == []
-        stricter = check(folder, kept, training=(("t", "when do you open in the morning"),))
-        assert calls == [1]
-        assert stricter.expectations_digest != first.expectations_digest
-        (folder / "expectations.yaml").write_text(EXPECTATIONS.replace("min_cases: 2", "min_cases: 3"))
-        assert not check(folder, kept).success
+        expectations = load_expectations(folder)
+        assert expectations is not None
+        report, own = check_dataset(DatasetCheck(folder, expectations))
+        assert report.success
+        assert json.loads(own)["cases"]["statistics"]["evaluated_expectations"] > 20
 
-    @pytest.mark.parametrize("damage", [b"", b"{", b"\xff", b'{"success": true}'])
-    def test_a_damaged_report_is_made_again(self, tmp_path: Path, damage: bytes):
+    def test_what_it_rests_on_is_in_the_reports_digest(self, tmp_path: Path):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
         (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        first = check(folder, tmp_path / "kept")
-        [file] = (f for f in (tmp_path / "kept").iterdir() if not f.name.endswith(".validation.json"))
-        file.write_bytes(damage)
-        assert check(folder, tmp_path / "kept") == first
+        plain = check(folder)
+        trained = check(folder, training=(("t", "when do you open in the morning"),))
+        assert plain.dataset_digest == trained.dataset_digest
+        assert plain.expectations_digest != trained.expectations_digest
 
-    def test_a_report_that_contradicts_itself_is_not_believed(self, tmp_path: Path):
+    @pytest.mark.parametrize("name", ["meta", "id", "severity", "result_format", "catch_exceptions"])
+    def test_an_own_expectation_cannot_pose_as_another(self, tmp_path: Path, name: str):
+        folder = write(tmp_path, case("a"))
+        kwargs = f"{{min_value: 0, {name}: {{}}}}"
+        own = f"{{name: o, text: t, type: expect_table_row_count_to_be_between, kwargs: {kwargs}}}"
+        (folder / "expectations.yaml").write_text(f"expectations: [{own}]\n")
+        with pytest.raises(ContentError, match=name):
+            check(folder)
+
+    def test_one_failed_result_of_a_name_is_a_failure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = write(tmp_path / "d", case("a"))
-        (folder / "expectations.yaml").write_text(EXPECTATIONS)
-        first = check(folder, tmp_path / "kept")
-        assert not first.success
-        [file] = (f for f in (tmp_path / "kept").iterdir() if not f.name.endswith(".validation.json"))
-        file.write_text(
-            file.read_text().replace('"success": false,\n  "expectations"', '"success": true,\n  "expectations"')
-        )
-        assert check(folder, tmp_path / "kept") == first
+        (folder / "expectations.yaml").write_text("min_cases: 7\n")
+        run = validation._run
+
+        def doubled(*given: Any) -> Any:
+            done = run(*given)
+            for result in done.run_results.values():
+                good = next((r for r in result.results if r.success), None)
+                for r in [r for r in result.results if not r.success]:
+                    again = copy.deepcopy(good)
+                    again.expectation_config.meta["name"] = r.expectation_config.meta["name"]
+                    result.results = [again, *result.results, again]
+            return done
+
+        monkeypatch.setattr(validation, "_run", doubled)
+        assert not next(e for e in check(folder).expectations if e.name == "cases-covered").success
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "Hello where on earth did my new card go to",
+            "HELLO, where-on-earth did my new card go to?!",
+            "hеllo whеrе on еarth did my nеw card go to",
+            "héllo whére on éarth did my néw card go to",
+            "he\u200bllo where on ea\u200brth did my new card go to",
+            "ｈｅｌｌｏ where on earth did my new card go to",
+            "Good morning to you. Hello, where on earth did my new card go to? Thanks.",
+            " " * 30_000 + "hello where on earth did my new card go to",
+        ],
+    )
+    def test_training_text_in_disguise_is_found(self, tmp_path: Path, said: str):
+        folder = write(tmp_path, case("a", turns=[{"customer": said}]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        report = check(folder, training=(("t", "hello where on earth did my new card go to?"),))
+        assert not next(e for e in report.expectations if e.name == "not-trained-on").success
+
+    def test_a_copy_is_found_however_many_variants_lie_between(self, tmp_path: Path):
+        base = "I was at the branch by the harbor on Monday and nobody could tell me anything"
+        first = {"customer": base}
+        seconds = [{"customer": f"and {'xyzw'[n % 4] * 40} {chr(97 + n % 26) * n}"} for n in range(60)]
+        variants = [case(f"v{n}", turns=[first, second]) for n, second in enumerate(seconds)]
+        folder = write(tmp_path, case("one", turns=[first]), *variants, case("two", turns=[first]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        found = next(e for e in check(folder).expectations if e.name == "no-near-duplicates")
+        assert {p.case: p.detail for p in found.places}["two"] == "100% like one"
+
+    @pytest.mark.parametrize(
+        "expect",
+        [
+            {"must_say": [{"any_of": ["refund"]}], "must_not_say": ["refund"]},
+            {"must_say": [{"any_of": [" . "]}]},
+            {"must_not_say": [" "]},
+        ],
+    )
+    def test_what_cannot_be_met_is_a_mistake(self, tmp_path: Path, expect: Json):
+        folder = write(tmp_path, case("a", turns=[{"customer": "Hi.", "expect": expect}]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        assert not next(e for e in check(folder).expectations if e.name == "phrases-possible").success
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"tags": ["4111111111111111"]},
+            {"labels": {"card": 4111111111111111}},
+            {"labels": {"4111 1111 1111 1111": 1}},
+            {"tools": [{"name": "block_card", "error": "no card 4111-1111-1111-1111"}]},
+            {"turns": [{"customer": "Hi.", "expect": {"must_not_say": ["jo@somewhere.org"]}}]},
+            {"turns": [{"customer": "My card is 4111\n1111\n1111\n1111"}]},
+            {"turns": [{"customer": "jo＠somewhere.org"}]},
+            {"turns": [{"customer": "\u200b".join("4111111111111111")}]},
+            {"turns": [{"customer": "Call +49 30 15550123 please"}]},
+        ],
+    )
+    def test_personal_data_is_found_wherever_it_stands(self, tmp_path: Path, changes: Json):
+        folder = write(tmp_path, case("a", **changes))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        assert not next(e for e in check(folder).expectations if e.name == "personal-data-invented").success
 
     def test_an_expectation_without_a_result_has_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
@@ -658,7 +723,7 @@ class TestSimilarity:
         assert 0 <= similarity(one, other) <= 1
 
     @settings(deadline=None)
-    @given(st.text(min_size=1, max_size=300).filter(lambda text: text.split()))
+    @given(st.text(min_size=1, max_size=300).filter(as_words))
     def test_a_text_is_like_itself_whatever_its_case_digits_and_spaces(self, text: str):
         assert similarity(text, f"  {text} ") == 1
         assert similarity(f"{text} 17", f"{text} 42") == 1

@@ -94,7 +94,7 @@ def check() -> DatasetCheck:
 
 @pytest.fixture(scope="module")
 def report(check: DatasetCheck, dataset: Dataset) -> DataCheckReport:
-    return check_dataset(check, dataset=dataset)
+    return check_dataset(check, dataset=dataset)[0]
 
 
 def test_its_own_expectations_hold(report: DataCheckReport):

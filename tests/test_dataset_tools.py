@@ -83,8 +83,7 @@ class TestDiff:
         more = [{"customer": "Hi there."}, {"customer": "Bye.", "expect": {"forbidden_tools": ["block_card"]}}]
         two = load_dataset(write(tmp_path / "two", case("a", tools=tools), case("t", turns=more)))
         found = diff_datasets(one, two)
-        assert {c.case: c.kinds for c in found.changed} == {"a": ("back office",), "t": ("reworded",)}
-        assert found.relabelled == ()
+        assert {c.case: c.kinds for c in found.changed} == {"a": ("back office",), "t": ("reworded", "relabelled")}
 
     def test_knowledge_wording_expectations_and_settings(self, tmp_path: Path):
         one = load_dataset(write(tmp_path / "one", case("a")))
@@ -99,6 +98,19 @@ class TestDiff:
         assert set(found.settings) == {"version", "wording"}
         assert found.wording_changed
         assert found.expectations_changed
+
+    def test_equal_to_python_is_not_equal(self, tmp_path: Path):
+        """`true` and 1, and null and nothing, are other content: the digests differ, and the diff says where."""
+        one = load_dataset(write(tmp_path / "one", case("a", labels={"reward": 1, "k": None})))
+        two = load_dataset(write(tmp_path / "two", case("a", labels={"reward": True})))
+        found = diff_datasets(one, two)
+        assert not found.same
+        assert {c.key for c in found.changed[0].changes} == {"labels.reward", "labels.k"}
+
+    def test_a_changed_day_is_a_changed_label(self, tmp_path: Path):
+        one = load_dataset(write(tmp_path / "one", case("a")))
+        two = load_dataset(write(tmp_path / "two", case("a", date="2026-04-02")))
+        assert diff_datasets(one, two).relabelled[0].changes[0].key == "date"
 
 
 class TestCoverage:
@@ -176,7 +188,7 @@ class TestAgreement:
         found = compare_labels(cases(one), cases(two))
         assert {(d.case, d.turn, d.field, d.first, d.second) for d in found.disagreements} == {
             ("a", None, "risk_tier", "low", "high"),
-            ("a", 1, "turn.supporting_documents", "kb-hours", "none"),
+            ("a", 1, "turn.supporting_documents", "kb-hours", "(none)"),
         }
 
     def test_cases_of_one_labeller_alone_are_told(self):
@@ -324,6 +336,33 @@ class TestCommands:
         with (home / "settle.csv").open() as file:
             [row] = csv.DictReader(file)
         assert row == {"case": "a", "turn": "", "field": "risk_tier", "first": "low", "second": "medium", "settled": ""}
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("dataset", "agree", "tiny", "tiny", "--out", "mine.txt"),
+            ("dataset", "stats", "tiny", "--chart", "mine.txt"),
+            ("dataset", "check", "tiny", "--table", "mine.txt"),
+        ],
+    )
+    def test_nobodys_file_is_written_over_unasked(self, assay, home: Path, args: tuple[str, ...]):
+        (home / "mine.txt").write_text("settled decisions")
+        refused = assay(*args, cwd=home)
+        assert refused.code == 2
+        assert "--overwrite" in refused.err
+        assert (home / "mine.txt").read_text() == "settled decisions"
+        assert assay(*args, "--overwrite").code == 0
+        assert (home / "mine.txt").read_text() != "settled decisions"
+
+    @pytest.mark.parametrize("out", ["datasets", "/dev/null/x.svg", "n" * 300 + ".svg"])
+    def test_a_place_that_cannot_be_written_is_told(self, assay, home: Path, out: str):
+        done = assay("dataset", "stats", "tiny", "--chart", out, cwd=home)
+        assert done.code == 2
+        assert "unexpected" not in done.err
+
+    def test_a_name_that_is_too_long_is_no_dataset(self, assay, home: Path):
+        done = assay("dataset", "check", "x" * 3000, cwd=home)
+        assert (done.code, "unexpected" in done.err) == (2, False)
 
     def test_agree_refuses_garbage_by_line(self, assay, home: Path):
         (home / "second.jsonl").write_text("{}\nnonsense\n")

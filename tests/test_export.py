@@ -16,15 +16,16 @@ from typer.testing import CliRunner, Result
 from assay.cli.exporting import ExportFormat, export
 from assay.registry.content.datasets import load_dataset
 from assay.registry.errors import AssayError, ContentError
+from assay.registry.files import write_text
 from assay.registry.pii import find_by_form
 from assay.registry.types.case import Case, Dataset
 from assay.runner.exporters.conversation import expected_outcome, told
-from assay.runner.exporters.files import write_text
 from assay.runner.exporters.losses import NOT_HELD, lost
 from assay.runner.exporters.mlflow_records import mlflow_records
 from assay.runner.exporters.openai_file import openai_remarks, openai_text
 from assay.runner.exporters.redaction import redacted
 from assay.runner.importers.dataset_files import Target
+from assay.runner.importers.folder import publish
 from assay.runner.importers.openai_chat import import_openai
 from assay.runner.judges.deepeval_goldens import save_goldens
 from assay.runner.judges.ragas_samples import save_samples
@@ -359,7 +360,27 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch) -> None:
     out = tmp_path / "a.csv"
     write_text(out, "old")
     monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ContentError, match="disk full"):
         write_text(out, "new", overwrite=True)
     assert out.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_interrupted_overwrite_keeps_the_old_folder(tmp_path, monkeypatch, at) -> None:
+    out = tmp_path / "data"
+    publish({"a.txt": "old"}, out)
+    rename, calls = Path.rename, []
+
+    def interrupted(self, target):
+        calls.append(self)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            publish({"a.txt": "new"}, out, overwrite=True)
+    assert (out / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

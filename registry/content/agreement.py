@@ -12,8 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
+from assay.registry.digest import canonical_json
 from assay.registry.errors import ContentError
 from assay.registry.types.case import Case
+
+_NOTHING = "(none)"
+"""No name has brackets, so that nothing is called like it."""
 
 __all__ = ["Agreement", "Disagreement", "FieldAgreement", "compare_labels"]
 
@@ -117,7 +123,11 @@ def _kappa(pairs: Sequence[tuple[str, str]]) -> tuple[float | None, tuple[float,
 
 
 def _list(values: Sequence[object]) -> str:
-    return ", ".join(sorted(map(str, values))) or "none"
+    return ", ".join(sorted(map(str, values))) or _NOTHING
+
+
+def _json(value: BaseModel | None) -> str:
+    return _NOTHING if value is None else canonical_json(value).decode("utf-8", errors="surrogatepass")
 
 
 def _yes(value: bool) -> str:
@@ -130,14 +140,22 @@ _CASE_FIELDS: Mapping[str, Callable[[Case], str]] = {
     "autonomy": lambda case: case.autonomy.value,
     "escalation.required": lambda case: _yes(case.expect.escalation.required),
     "escalation.near_miss_of": lambda case: _list(case.expect.escalation.near_miss_of),
+    "channel": lambda case: case.channel,
+    "language": lambda case: case.language,
+    "tags": lambda case: _list(case.tags),
+    "must_not_say": lambda case: _list(case.expect.must_not_say),
+    "handoff": lambda case: _json(case.expect.handoff),
 }
 _ESCALATION_FIELDS: Mapping[str, Callable[[Case], str]] = {
     "escalation.first_reason": lambda case: case.expect.escalation.reasons[0].value,
+    "escalation.reasons": lambda case: _list([reason.value for reason in case.expect.escalation.reasons]),
     "escalation.by_turn": lambda case: str(case.expect.escalation.by_turn),
-    "escalation.queue": lambda case: case.expect.escalation.queue or "none",
+    "escalation.queue": lambda case: case.expect.escalation.queue or _NOTHING,
 }
 _TURN_FIELDS: Mapping[str, Callable[[Case, int], str]] = {
     "turn.supporting_documents": lambda case, n: _list(case.turns[n].expect.supporting_documents),
-    "turn.tool_calls": lambda case, n: _list([call.name for call in case.turns[n].expect.tool_calls]),
+    "turn.tool_calls": lambda case, n: _list([_json(call) for call in case.turns[n].expect.tool_calls]),
+    "turn.must_say": lambda case, n: _list([_list(wanted.any_of) for wanted in case.turns[n].expect.must_say]),
+    "turn.must_not_say": lambda case, n: _list(case.turns[n].expect.must_not_say),
     "turn.forbidden_tools": lambda case, n: _list(case.turns[n].expect.forbidden_tools),
 }

@@ -1,14 +1,12 @@
 """A dataset against what every dataset has to keep and what it promises itself, with Great Expectations.
 
-The tables of a dataset are validated by a checkpoint: one expectation suite for its cases, one for its documents.
-Great Expectations takes seconds to import, so a report is kept under the digests of all that it rests on. An
+The tables of a dataset are validated by a checkpoint: one expectation suite for its cases, one for its documents. An
 expectation that could not be evaluated has failed.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from assay.registry.content.validation import Outcome, validate
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError, nearest
 from assay.registry.slices import SliceError, check_attributes
-from assay.registry.strict import parse_json, parse_yaml, read_text
+from assay.registry.strict import parse_yaml, read_text
 from assay.registry.types.case import Dataset
 from assay.registry.types.datacheck import DataCheckReport, DataExpectations, ExpectationResult, Place
 
@@ -30,7 +28,6 @@ __all__ = [
     "check_dataset",
     "load_expectations",
     "parse_expectations",
-    "stored_validation",
     "tables_of",
     "wanted_by",
 ]
@@ -88,13 +85,17 @@ class DatasetCheck:
         )
 
 
-def check_dataset(check: DatasetCheck, *, dataset: Dataset | None = None, cache: Path | None = None) -> DataCheckReport:
+def check_dataset(check: DatasetCheck, *, dataset: Dataset | None = None) -> tuple[DataCheckReport, str]:
     """Check the dataset in a folder, reading its cases one by one.
+
+    A report is never read back from a file: whoever can write the file could write a better report.
 
     Args:
         check: the folder, and what it is held against.
         dataset: what was loaded from the folder, where it was; the report is then about exactly that.
-        cache: a folder in which reports are kept; without it, or without `dataset`, every call evaluates anew.
+
+    Returns:
+        The report, and Great Expectations' own validation results as JSON, by table.
 
     Raises:
         ContentError: the dataset or an expectation is ill-formed, or `expectations.yaml` names an intent that the
@@ -102,33 +103,10 @@ def check_dataset(check: DatasetCheck, *, dataset: Dataset | None = None, cache:
         NotMeasuredError: the folder no longer holds the dataset that was loaded.
     """
     identity = check.identity()
-    kept = None
-    if cache is not None and dataset is not None:
-        kept = _place(cache, dataset.info.name, dataset.digest, identity)
-        found = _read(kept, dataset.digest, identity)
-        if found is not None:
-            return found
     report, validation = _evaluate(check, identity)
     if dataset is not None and report.dataset_digest != dataset.digest:
         raise NotMeasuredError(f"{check.folder} changed after the dataset was loaded: load it again")
-    if kept is not None:
-        _keep(json.dumps(validation), _validation_of(kept))
-        _keep(report.model_dump_json(indent=2) + "\n", kept)
-    return report
-
-
-def stored_validation(report: DataCheckReport, cache: Path) -> str | None:
-    """Great Expectations' own result behind a report that is kept in `cache`, as JSON; None where it is gone."""
-    path = _validation_of(_place(cache, report.dataset, report.dataset_digest, report.expectations_digest))
-    return read_text(path) if path.is_file() else None
-
-
-def _place(cache: Path, name: str, dataset_digest: str, identity: str) -> Path:
-    return cache / f"{name}-{dataset_digest[:16]}-{identity[:16]}.json"
-
-
-def _validation_of(kept: Path) -> Path:
-    return kept.with_suffix(".validation.json")
+    return report, json.dumps(validation)
 
 
 def tables_of(check: DatasetCheck) -> tuple[DatasetReader, dict[TableName, Table]]:
@@ -225,22 +203,3 @@ def _content(folder: Path) -> Mapping[str, str]:
 
 def _line_with(text: str, words: str) -> int | None:
     return next((number for number, line in enumerate(text.splitlines(), start=1) if words in line), None)
-
-
-def _read(path: Path, dataset_digest: str, identity: str) -> DataCheckReport | None:
-    """A report that was kept; None where there is none, or where it is damaged or of other data."""
-    if not path.is_file():
-        return None
-    try:
-        report = parse_json(path.read_bytes(), DataCheckReport, file=path)
-    except (ContentError, OSError):
-        return None
-    same = (report.dataset_digest, report.expectations_digest) == (dataset_digest, identity)
-    return report if same else None
-
-
-def _keep(text: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).replace(path)

@@ -59,7 +59,7 @@ def coverage_of(cases: Iterable[Case], expectations: DataExpectations | None = N
         _count(total, case)
         _count(counted[""].setdefault(str(len(case.turns)), Share(str(len(case.turns)))), case)
         for name, values in attributes.items():
-            for value in values:
+            for value in dict.fromkeys(values):
                 _count(counted[name].setdefault(value, Share(value)), case)
         for text, share in promised.items():
             if slices.matches(terms[text], attributes):

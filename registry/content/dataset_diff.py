@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from assay.registry.digest import canonical_json, digest_of
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case, Dataset
 
@@ -42,10 +43,14 @@ class CaseChange:
 
 @dataclass(frozen=True)
 class DatasetDiff:
-    """`settings` are the keys of `dataset.yaml` that differ; `renamed` are cases that changed nothing but their id."""
+    """`settings` are the keys of `dataset.yaml` that differ; `renamed` are cases that changed nothing but their id.
+
+    `same` is whether the two have one digest, which is whether they have the same content.
+    """
 
     old: str
     new: str
+    same: bool
     added: tuple[str, ...]
     removed: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]
@@ -56,22 +61,6 @@ class DatasetDiff:
     settings: tuple[str, ...]
     wording_changed: bool
     expectations_changed: bool
-
-    @property
-    def same(self) -> bool:
-        """Whether the two have the same content."""
-        return not (
-            self.added
-            or self.removed
-            or self.renamed
-            or self.changed
-            or self.documents_added
-            or self.documents_removed
-            or self.documents_changed
-            or self.settings
-            or self.wording_changed
-            or self.expectations_changed
-        )
 
     @property
     def relabelled(self) -> tuple[CaseChange, ...]:
@@ -89,6 +78,7 @@ def diff_datasets(old: Dataset, new: Dataset, *, labels: tuple[str, str] | None 
     return DatasetDiff(
         old=f"{names[0]} ({old.digest[:12]})",
         new=f"{names[1]} ({new.digest[:12]})",
+        same=old.digest == new.digest,
         added=tuple(c for c in added if c not in {to for _, to in renamed}),
         removed=tuple(c for c in removed if c not in {was for was, _ in renamed}),
         renamed=renamed,
@@ -111,7 +101,8 @@ def _renamed(
     found: list[tuple[str, str]] = []
     free = list(added)
     for was in removed:
-        match = next((to for to in free if before[was].model_copy(update={"id": to}) == after[to]), None)
+        renamed = {to: digest_of(before[was].model_copy(update={"id": to})) for to in free}
+        match = next((to for to in free if renamed[to] == digest_of(after[to])), None)
         if match is not None:
             free.remove(match)
             found.append((was, match))
@@ -120,16 +111,28 @@ def _renamed(
 
 def _case_change(old: Case, new: Case) -> CaseChange:
     found = _differences("", old.model_dump(mode="json"), new.model_dump(mode="json"))
-    return CaseChange(old.id, tuple(ValueChange(key, a, b, _kind(key)) for key, a, b in found))
+    return CaseChange(old.id, tuple(c for key, a, b in found for c in _changes(key, a, b)))
+
+
+def _changes(key: str, old: JsonValue, new: JsonValue) -> Iterator[ValueChange]:
+    """One change, or two for a turn that came or went with expectations: other words, and another label."""
+    yield ValueChange(key, old, new, _kind(key))
+    turn = new if old is None else old
+    if new is None or old is None:
+        expect = turn.get("expect") if isinstance(turn, dict) and key.startswith("turns.") else None
+        if isinstance(expect, dict) and any(expect.values()):
+            was, now = (None, expect) if old is None else (expect, None)
+            yield ValueChange(f"{key}.expect", was, now, "relabelled")
 
 
 def _differences(key: str, old: JsonValue, new: JsonValue) -> Iterator[tuple[str, JsonValue, JsonValue]]:
     """Dotted key, old and new value of every difference; lists of plain values and of phrases are compared whole."""
-    if old == new:
+    if canonical_json(old) == canonical_json(new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name, a, b in _pairs(old, new):
-            yield from _differences(f"{key}.{name}" if key else name, a, b)
+            place = f"{key}.{name}" if key else name
+            yield from [(place, a, b)] if (name in old) != (name in new) else _differences(place, a, b)
     elif key == "turns" and isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
             a, b = (turns[index] if index < len(turns) else None for turns in (old, new))
@@ -145,6 +148,6 @@ def _pairs(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> Iterat
 
 def _kind(key: str) -> ChangeKind:
     parts = key.split(".")
-    if parts[0] in ("expect", *_LABELS) or "expect" in parts[1:]:
+    if parts[0] in ("expect", "date", *_LABELS) or "expect" in parts[1:]:
         return "relabelled"
-    return "reworded" if parts[0] in ("turns", "date") else "back office"
+    return "reworded" if parts[0] == "turns" else "back office"

@@ -68,6 +68,8 @@ def _labels() -> Iterator[Wanted]:
         ("calls-answered", "unanswered_calls", "every expected tool call has a fixture that answers it"),
         ("calls-consistent", "contradictory_calls", "no tool call is both expected and forbidden"),
         ("one-level-per-intent", "other_level", "an intent has one autonomy level"),
+        ("turns-said", "blank_turns", "in every customer turn something is said"),
+        ("phrases-possible", "impossible_phrases", "what has to be said can be said"),
         ("golden-replies-fit", "golden_reply_mistakes", "golden replies meet their own expectations"),
         ("answers-supported", "unsupported_answers", "what an answer has to say stands in its documents"),
         ("handoffs-askable", "unaskable_handoffs", "a handoff asks only for what was said and done in time"),

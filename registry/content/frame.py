@@ -5,6 +5,7 @@ Rows hold numbers and names, never the text of a case, so that a table of many c
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from assay.registry import slices
 from assay.registry.content.datasets import DatasetReader, ReadCase, read_case_at
 from assay.registry.content.labels import MISTAKES
-from assay.registry.content.similarity import Fingerprints, NearestTexts, similarity
+from assay.registry.content.similarity import Fingerprints, NearestTexts, as_words, similarity
 from assay.registry.types.base import EscalationReason
 from assay.registry.types.case import Case
 from assay.registry.types.datacheck import DataExpectations
@@ -22,6 +23,7 @@ __all__ = ["Cell", "Table", "case_table", "document_table", "slice_column"]
 
 Cell = str | int | float | bool
 
+_SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n+")
 _WORDS = 5
 """Turns of fewer words ("yes, go ahead") are said by everybody; that a model was trained on them tells nothing."""
 
@@ -206,7 +208,7 @@ class _Trained:
         self._near = NearestTexts(least, self._texts.__getitem__)
         for number, (where, text) in enumerate(training):
             name = f"{number}\n{where}"
-            if len(text.split()) >= _WORDS:
+            if _long_enough(text):
                 self._texts[name] = text
                 self._near.nearest(text, add_as=name)
 
@@ -215,10 +217,17 @@ class _Trained:
             return 0, ""
         found: list[str] = []
         for number, turn in enumerate(case.turns, start=1):
-            near = self._near.nearest(turn.customer) if len(turn.customer.split()) >= _WORDS else None
-            if near is not None:
-                found.append(f"turn {number} is {near[1]:.0%} like {near[0].partition(chr(10))[2]}")
+            # A turn may greet first, or say two things: its sentences are looked at as well as the whole.
+            for text in dict.fromkeys((turn.customer, *_SENTENCE_END.split(turn.customer))):
+                near = self._near.nearest(text) if _long_enough(text) else None
+                if near is not None:
+                    found.append(f"turn {number} is {near[1]:.0%} like {near[0].partition(chr(10))[2]}")
+                    break
         return len(found), "; ".join(found)
+
+
+def _long_enough(text: str) -> bool:
+    return sum(word[0].isalpha() for word in as_words(text).split()) >= _WORDS
 
 
 def _said(case: Case) -> str:

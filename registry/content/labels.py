@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from assay.registry.matching import same_json
-from assay.registry.phrases import contains_any, contains_phrase
+from assay.registry.phrases import contains_any, contains_phrase, normalise
 from assay.registry.pii import find_by_form
 from assay.registry.retrieval.documents import KnowledgeDocument
 from assay.registry.types.base import JsonValue
@@ -23,7 +23,8 @@ _SHOWN = 40
 _LONGEST_TURN = 10_000
 """Letters. A longer turn was hardly typed or said by a customer."""
 _REAL_LOOKING = frozenset({"card_number", "iban", "national_id", "email", "phone"})
-_SUSPECT = re.compile(r"@|\d(?:\D{0,3}\d){6}")
+_WORD = re.compile(r"\w")
+_SUSPECT = re.compile(r"[@＠]|\d(?:\D{0,9}\d){6}")
 """What any of them has: most text has none of it, and need not be read closely."""
 _RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
 _RESERVED_ENDINGS = (".example", ".test", ".invalid", ".localhost")
@@ -62,6 +63,25 @@ def _contradictory_calls(case: Case, documents: Documents) -> Iterator[str]:
         for call in turn.expect.tool_calls:
             if call.name in turn.expect.forbidden_tools:
                 yield f"turn {number}: {call.name} is expected and forbidden"
+
+
+def _impossible_phrases(case: Case, documents: Documents) -> Iterator[str]:
+    """Something has to be said that may not be said, or that is no words at all."""
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        banned = (*turn.expect.must_not_say, *case.expect.must_not_say)
+        for wanted in turn.expect.must_say:
+            if all(any(contains_phrase(phrase, no) for no in banned) for phrase in wanted.any_of):
+                yield f"turn {number}: {_shown(wanted)} has to be said and may not be said"
+        phrases = (*banned, *(phrase for wanted in turn.expect.must_say for phrase in wanted.any_of))
+        yield from (f"turn {number}: {phrase!r} is no phrase" for phrase in phrases if not _WORD.search(phrase))
+
+
+def _blank_turns(case: Case, documents: Documents) -> Iterator[str]:
+    del documents
+    for number, turn in enumerate(case.turns, start=1):
+        if not normalise(turn.customer):
+            yield f"turn {number} is blank"
 
 
 def _golden_replies(case: Case, documents: Documents) -> Iterator[str]:
@@ -105,6 +125,8 @@ def _unaskable_handoffs(case: Case, documents: Documents) -> Iterator[str]:
             yield f"{_shown(wanted)} is not said by turn {by_turn}"
     done = {call.name for turn in case.turns[:by_turn] for call in turn.expect.tool_calls}
     yield from (f"{name} is not expected by turn {by_turn}" for name in handoff.prior_actions if name not in done)
+    failing = {f.name for f in case.tools} - {f.name for f in case.tools if f.error is None}
+    yield from (f"{name} only ever fails, so it was not done" for name in handoff.prior_actions if name in failing)
 
 
 def _unrouted_escalations(case: Case, documents: Documents) -> Iterator[str]:
@@ -120,7 +142,7 @@ def _personal_data(case: Case, documents: Documents) -> Iterator[str]:
     del documents
     seen: set[str] = set()
     for where, text in _texts(case):
-        for span in find_by_form(text) if _SUSPECT.search(text) else ():
+        for span in find_by_form(" ".join(text.split())) if _SUSPECT.search(text) else ():
             if span.kind in _REAL_LOOKING and span.value not in seen and not _reserved(span.kind, span.value):
                 seen.add(span.value)
                 yield f"{where}: {_masked(span.kind, span.value)}"
@@ -138,6 +160,8 @@ MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
     "unquotable_documents": _unquotable_documents,
     "unanswered_calls": _unanswered_calls,
     "contradictory_calls": _contradictory_calls,
+    "impossible_phrases": _impossible_phrases,
+    "blank_turns": _blank_turns,
     "golden_reply_mistakes": _golden_replies,
     "unsupported_answers": _unsupported_answers,
     "unaskable_handoffs": _unaskable_handoffs,
@@ -165,30 +189,28 @@ def _shown(wanted: TextExpectation) -> str:
 
 
 def _texts(case: Case) -> Iterator[tuple[str, str]]:
-    """All text of a case that somebody could read, with where it stands."""
-    for number, turn in enumerate(case.turns, start=1):
-        yield f"turn {number}", turn.customer
-        if turn.golden_reply:
-            yield f"golden reply {number}", turn.golden_reply
-        for wanted in turn.expect.must_say:
-            yield from ((f"turn {number}, must_say", phrase) for phrase in wanted.any_of)
-        yield from (
-            (f"turn {number}, tool call", text) for call in turn.expect.tool_calls for text in _leaves(call.arguments)
-        )
-    for fixture in case.tools:
-        yield from ((f"tool {fixture.name}", text) for text in _leaves([fixture.arguments, fixture.result]))
+    """All text of a case, keys and long numbers included, with where it stands. The customer number is invented."""
+    plain = case.model_dump(mode="json")
     if case.customer:
-        yield from (("customer record", datum.value) for datum in case.customer.personal_data)
-    yield from (("labels", text) for text in _leaves(case.labels))
+        del plain["customer"]["customer_number"]
+        plain["customer"]["personal_data"] = [d.value for d in case.customer.personal_data]
+    for number, turn in enumerate(plain.pop("turns"), start=1):
+        yield from ((f"turn {number}{f', {key}' if key != 'customer' else ''}", t) for key, t in _leaves(turn))
+    yield from ((key.replace("_", " "), text) for key, text in _leaves(plain))
 
 
-def _leaves(value: object) -> Iterator[str]:
+def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """(name of the nearest outer key, text) of every string, key and number of a JSON value."""
     if isinstance(value, str):
-        yield value
+        yield key, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield key, f"{value:.0f}"
     elif isinstance(value, Mapping):
-        yield from (text for item in value.values() for text in _leaves(item))
+        for name, item in value.items():
+            yield key or str(name), str(name)
+            yield from _leaves(item, key or str(name))
     elif isinstance(value, list | tuple):
-        yield from (text for item in value for text in _leaves(item))
+        yield from (found for item in value for found in _leaves(item, key))
 
 
 def _reserved(kind: str, value: str) -> bool:
@@ -199,7 +221,8 @@ def _reserved(kind: str, value: str) -> bool:
         return known or f".{domain}".endswith(_RESERVED_ENDINGS)
     if kind == "phone":
         digits = "".join(c for c in value if c.isdigit())
-        return digits[-7:-2] == "55501"
+        american = len(digits) == 10 or (len(digits) == 11 and digits[0] == "1")
+        return american and digits[-7:-2] == "55501"
     return False
 
 

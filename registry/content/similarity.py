@@ -9,26 +9,39 @@ then compared exactly: no pair is reported that is not that similar.
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from assay.registry.phrases import normalise
 
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["Fingerprints", "NearestTexts", "similarity"]
+__all__ = ["Fingerprints", "NearestTexts", "as_words", "similarity"]
 
 _SHINGLE = 5
 _PERMUTATIONS = 64
-_BANDS, _ROWS = 12, 5
-"""A pair of similarity .8 shares one of 12 bands of 5 values with probability .992, one of .5 with .32."""
+_BANDS = ((0.75, 12, 5), (0.6, 21, 3), (0.0, 32, 2))
+"""From which limit on, how many bands of how many values: a pair at the limit shares one with probability .98."""
+_ALL_PAIRS = 400
+"""Texts of one band group that are all compared with each other; of more, each with so many before it."""
 _MARGIN = 0.2
 """Banding finds pairs from this far below the limit on, so that hardly any pair at the limit is missed."""
 _READ = 20_000
 """Letters of a text that are looked at: a longer one is no conversation."""
 _DIGIT = re.compile(r"\d")
-_PUNCTUATION = re.compile(r"[^\w\s]")
+_PUNCTUATION = re.compile(r"[\W_]+")
+
+
+def as_words(text: str) -> str:
+    """A text as it is compared: no look-alike letters, accents, invisible characters or punctuation; digits masked."""
+    read = normalise(" ".join(text.split())[:_READ])
+    bare = "".join(c for c in unicodedata.normalize("NFD", read) if not unicodedata.combining(c))
+    masked = _DIGIT.sub("0", bare)
+    return _PUNCTUATION.sub(" ", masked).strip() or masked
 
 
 def similarity(one: str, other: str) -> float:
@@ -55,24 +68,22 @@ class Fingerprints:
     def candidates(self, least: float) -> Iterator[tuple[int, int]]:
         """(later, earlier) positions of texts whose similarity may be `least`; each has to be compared exactly.
 
-        Of texts that share a band, each is paired with the first and with the one before it: who has a near
-        duplicate is paired with one, however many there are.
+        Equal texts are always among them. Of the texts that share a band each is held against those before it, at
+        most `_ALL_PAIRS`; the share of equal values estimates the similarity, and what is three standard errors
+        below the limit is not worth reading. The most similar come first.
         """
         import numpy as np
 
         values = np.frombuffer(self._values, dtype=np.uint32).reshape(-1, _PERMUTATIONS)
-        found: set[tuple[int, int]] = set()
-        for start in range(0, _BANDS * _ROWS, _ROWS):
-            band = np.ascontiguousarray(values[:, start : start + _ROWS]).view(f"V{4 * _ROWS}").ravel()
-            order = np.argsort(band, kind="stable")
-            fresh = np.flatnonzero(np.r_[True, band[order][1:] != band[order][:-1]])
-            for group in np.split(order, fresh[1:]):
-                for place in range(1, len(group)):
-                    found |= {(int(group[place]), int(group[0])), (int(group[place]), int(group[place - 1]))}
-        for later, earlier in sorted(found):
-            # The share of equal values estimates the similarity; three standard errors below it is not worth reading.
-            if np.mean(values[later] == values[earlier]) >= least - 3 * (least * (1 - least) / _PERMUTATIONS) ** 0.5:
-                yield later, earlier
+        worth = least - 3 * (least * (1 - least) / _PERMUTATIONS) ** 0.5
+        found: dict[tuple[int, int], float] = {}
+        for group in (*_groups(values, 1, _PERMUTATIONS), *_groups(values, *_bands(least))):
+            for place in range(1, len(group)):
+                before = group[max(0, place - _ALL_PAIRS) : place]
+                alike = np.mean(values[before] == values[group[place]], axis=1)
+                for at in np.flatnonzero(alike >= worth):
+                    found[int(group[place]), int(before[at])] = float(alike[at])
+        yield from sorted(found, key=lambda pair: (pair[0], -found[pair], pair[1]))
 
 
 class NearestTexts:
@@ -111,6 +122,21 @@ class NearestTexts:
         return best if best[1] >= self._least else None
 
 
+def _bands(least: float) -> tuple[int, int]:
+    return next((bands, rows) for limit, bands, rows in _BANDS if least >= limit)
+
+
+def _groups(values: Any, bands: int, rows: int) -> Iterator[Any]:
+    """Positions, ascending, of texts that agree in all values of a band; one array for each such group."""
+    import numpy as np
+
+    for start in range(0, bands * rows, rows):
+        band = np.ascontiguousarray(values[:, start : start + rows]).view(f"V{4 * rows}").ravel()
+        order = np.argsort(band, kind="stable")
+        fresh = np.flatnonzero(np.r_[True, band[order][1:] != band[order][:-1]])
+        yield from (group for group in np.split(order, fresh[1:]) if len(group) > 1)
+
+
 def _blank() -> MinHash:
     """A fingerprint of nothing, to copy: drawing the permutations takes longer than using them."""
     from datasketch import MinHash
@@ -119,8 +145,7 @@ def _blank() -> MinHash:
 
 
 def _shingles(text: str) -> set[bytes]:
-    masked = _DIGIT.sub("0", text[:_READ].casefold())
-    plain = " ".join((_PUNCTUATION.sub("", masked).strip() or masked).split()).encode("utf-8", errors="surrogatepass")
+    plain = as_words(text).encode("utf-8", errors="surrogatepass")
     return {plain[i : i + _SHINGLE] for i in range(max(1, len(plain) - _SHINGLE + 1))} if plain else set()
 
 

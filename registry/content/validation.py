@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -61,12 +62,14 @@ def validate(
     suites = {name: _suite(name, [w for w in wanted if w.table == name], tables[name], file) for name in tables}
     frames = {name: pd.DataFrame(table.columns) for name, table in tables.items() if len(table)}
     outcomes = {w.name: Outcome(False, problem="was not evaluated") for w in wanted}
+    seen: defaultdict[str, list[Outcome]] = defaultdict(list)
     results = list(_run(suites, frames).run_results.values())
     for result in results:
         for validation in result.results:
             configuration = validation.expectation_config
             if configuration is not None:
-                outcomes[configuration.meta["name"]] = _outcome(validation)
+                seen[configuration.meta["name"]].append(_outcome(validation))
+    outcomes |= {name: next((o for o in found if not o.success), found[0]) for name, found in seen.items()}
     for w in wanted:
         if w.table not in frames:  # a table without rows: nothing of it can hold
             outcomes[w.name] = Outcome(False, observed=0.0)

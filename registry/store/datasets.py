@@ -63,6 +63,9 @@ def register_dataset(connection: Connection, folder: Path) -> DatasetVersion:
         if load_dataset(staged).digest != dataset.digest:
             raise AssayError(f"{folder} changed while it was being registered: try again")
         made = _store(connection, dataset, staged)
+        first = _first(connection, dataset, made)
+        if first is not made:
+            return _described(dataset.info.name, first)
     return DatasetVersion(
         dataset.info.name, version_number(made), dataset.digest, int(made.creation_timestamp or 0), True
     )
@@ -104,6 +107,24 @@ def _find(connection: Connection, dataset: Dataset, scratch: Path) -> ModelVersi
             continue
         return version
     return None
+
+
+def _first(connection: Connection, dataset: Dataset, made: ModelVersion) -> ModelVersion:
+    """The oldest version of the content: where two processes register it at once, both come to the same one."""
+    same = [
+        version
+        for version in newest_first(connection, made.name)
+        if tags_of(version).get(DIGEST_TAG) == dataset.digest and version_number(version) < version_number(made)
+    ]
+    with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
+        for version in reversed(same):
+            try:
+                _load(connection, version, Path(scratch) / str(version.version))
+            except IntegrityError:
+                continue
+            connection.client.delete_model_version(made.name, str(made.version))
+            return version
+    return made
 
 
 def _load(connection: Connection, version: ModelVersion, into: Path) -> Dataset:

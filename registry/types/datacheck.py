@@ -14,6 +14,15 @@ CheckSeverity = Literal["critical", "warning"]
 """A suite refuses a dataset that fails a `critical` expectation; a `warning` is shown to the reviewer."""
 
 
+_RESERVED = frozenset(
+    [
+        *("batch_id", "catch_exceptions", "description", "expectation_context", "id", "meta", "notes"),
+        *("rendered_content", "result_format", "severity", "success_on_last_run", "windows"),
+    ]
+)
+"""What Great Expectations takes beside an expectation's own arguments: with it one could pose as another."""
+
+
 class LongConversations(Frozen):
     """The least share of the cases that have at least so many customer turns."""
 
@@ -32,6 +41,13 @@ class OwnExpectation(Frozen):
     type: Annotated[str, Field(pattern=r"^expect_[a-z_]+$")]
     kwargs: dict[str, JsonValue]
     severity: CheckSeverity = "critical"
+
+    @model_validator(mode="after")
+    def _own_arguments_only(self) -> OwnExpectation:
+        reserved = sorted(_RESERVED & self.kwargs.keys())
+        if reserved:
+            raise ValueError(f"{reserved[0]!r} is not an argument of an expectation here: a check sets it itself")
+        return self
 
 
 class DataExpectations(Frozen):

@@ -39,10 +39,12 @@ def publish(files: Mapping[str, str], out: Path, *, overwrite: bool = False) -> 
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(data)
         if target.exists():
-            _swap(made, target, staging / "old")
-        else:
-            made.rename(target)
+            target.rename(staging / "old")
+        made.rename(target)
     finally:
+        aside = staging / "old"
+        if aside.exists() and not target.exists():  # interrupted between the two renames: the old one stands again
+            aside.rename(target)
         shutil.rmtree(staging, ignore_errors=True)
     return True
 
@@ -73,13 +75,3 @@ def _replaceable(target: Path, encoded: Mapping[str, bytes], overwrite: bool) ->
             file=target,
         )
     return True
-
-
-def _swap(made: Path, target: Path, aside: Path) -> None:
-    """Put `made` in the place of `target`; should the second rename fail, the first is undone."""
-    target.rename(aside)
-    try:
-        made.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise

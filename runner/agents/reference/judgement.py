@@ -33,8 +33,8 @@ free?" one sentence alone asks for a person. Cross-validated on the training row
 floor halves the false alarms for two misses more in seventy."""
 _PERSON, _PERSON_MEANWHILE = 0.5, 0.65
 """How likely it has to be, over all matters that go to a person together, that the message is one of them; more
-where a task is under way or a question goes on from the one before, since most of what is said then belongs to it. The sum is calibrated, whereas the
-probability of the leading matter depends on how many others are like it."""
+where a task is under way or a question goes on from the one before, since most of what is said then belongs to it.
+The sum is calibrated, whereas the probability of the leading matter depends on how many others are like it."""
 _LEADS = 0.25
 """And one of them has to stand out: a little of everything is what small talk looks like."""
 _GRAVE_FOR_SURE = 0.8

@@ -23,21 +23,24 @@ _DECLINED = re.compile(
     re.IGNORECASE,
 )
 _JEST = re.compile(
-    r"\b(?:lol|lmao|rofl|haha+|hehe+|just kidding|jk|happy tears|tears of joy|joking|so to speak)\b|[😂🤣😅😆😉😊]|[:;]-?\)",
+    r"\b(?:lol|lmao|rofl|haha+|hehe+|just kidding|jk|happy tears|tears of joy|joking|so to speak)\b"
+    r"|[😂🤣😅😆😉😊]|[:;]-?\)",
     re.IGNORECASE,
 )
 _LONG_AGO = re.compile(
     r"\b(?:years|decades|ages) ago\b|\bback in (?:19|20)\d\d\b|\b(?:when i was|as a) (?:a )?(?:kid|child|student)\b",
     re.IGNORECASE,
 )
+_WRITING = r"(?:leaflet|paper|article|class|course|newsletter|blog|talk|project|homework)"
 _IN_GENERAL = re.compile(
-    r"\b(?:just|only) (?:asking|curious|wondering|want(?:ed)? to know)\b|\bout of curiosity\b|\bhypothetically\b|\bin general\b"
-    r"|\bfor (?:a|an|my|our|the) (?:\w+ ){0,2}(?:leaflet|paper|article|class|course|newsletter|blog|talk|project|homework)\b"
+    r"\b(?:just|only) (?:asking|curious|wondering|want(?:ed)? to know)\b|\bout of curiosity\b|\bhypothetically\b"
+    rf"|\bin general\b|\bfor (?:a|an|my|our|the) (?:\w+ ){{0,2}}{_WRITING}\b"
     r"|\bi (?:teach|volunteer|write about|am comparing|'?m comparing)\b|\bnothing (?:has )?happened\b",
     re.IGNORECASE,
 )
 _TURNED_OUT = re.compile(
-    r"\b(?:it (?:was|is) (?:just |only )?me\b|that'?s me\b|was me\b|false alarm|turned out|no worries|nothing'?s? wrong)",
+    r"\b(?:it (?:was|is) (?:just |only )?me\b|that'?s me\b|was me\b|false alarm|turned out|no worries"
+    r"|nothing'?s? wrong)",
     re.IGNORECASE,
 )
 

@@ -1,4 +1,4 @@
-"""Writing one exported file whole or not at all."""
+"""Writing one file whole or not at all, and never over somebody's work without being told to."""
 
 from __future__ import annotations
 
@@ -19,13 +19,22 @@ def write_file(out: Path, write: Callable[[Path], None], *, overwrite: bool = Fa
         Whether anything was written; False where `out` already holds the same.
 
     Raises:
-        ContentError: `out` is a folder, or a file with something else and `overwrite` is not set.
-        OSError: the file cannot be written.
+        ContentError: `out` is a folder, a device, or a file with something else and `overwrite` is not set, or it
+            cannot be written.
     """
+    try:
+        return _replace(out, write, overwrite=overwrite)
+    except OSError as error:
+        raise ContentError(f"cannot be written: {error.strerror or error}", file=out) from None
+
+
+def _replace(out: Path, write: Callable[[Path], None], *, overwrite: bool) -> bool:
     if out.is_dir():
         raise ContentError("is a folder; name a file to write", file=out)
+    if out.exists() and not out.is_file():
+        raise ContentError("is no ordinary file, and would be replaced by one; name another", file=out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:40]}-"))
     try:
         made = staging / out.name
         write(made)
