@@ -106,7 +106,6 @@ class Memory:
     """The result that was reported last."""
     set_aside: Task | None = None
     """The task that the customer declined or only asked about, until something else is begun."""
-    quoted: list[str] = field(default_factory=list)
     offered_colleague: bool = False
     misunderstandings: int = 0
     calm: float = 1.0
