@@ -150,6 +150,17 @@ class TestLoadDataset:
         (after / "knowledge" / "hours.md").write_bytes(DOCUMENT.replace("\n", "\r\n").encode())
         assert load_dataset(after).digest == before.digest
 
+    @pytest.mark.parametrize("name", ["wording.md", "expectations.yaml"])
+    def test_line_ends_of_the_wording_and_the_expectations_do_not_but_their_text_does(self, tmp_path: Path, name: str):
+        folder = write(tmp_path, case("a"), info=INFO + "wording: wording.md\n")
+        (folder / "wording.md").write_text("# Wording\n\nHello.\n")
+        (folder / "expectations.yaml").write_text("first: 1\nsecond: 2\n")
+        before = load_dataset(folder)
+        (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
+        assert load_dataset(folder).digest == before.digest
+        (folder / name).write_bytes((folder / name).read_bytes() + b"more: 3\n")
+        assert load_dataset(folder).digest != before.digest
+
     @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
     def test_an_empty_dataset_is_refused(self, tmp_path: Path, content: bytes):
         folder = write(tmp_path)

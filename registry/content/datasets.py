@@ -51,9 +51,9 @@ class DatasetReader:
         self.knowledge = {document.id: document for document in found}
         self.documents = {document.id: digest_of(document) for document in found}
         wording = self.info.wording
-        self.wording = read_text(_inside(folder, wording, "wording")) if wording else ""
+        self.wording = _plain_text(_inside(folder, wording, "wording")) if wording else ""
         promised = folder / EXPECTATIONS_NAME
-        self.expectations = read_text(promised) if promised.exists() else ""
+        self.expectations = _plain_text(promised) if promised.exists() else ""
         self._digests: list[str] | None = None
 
     def cases(self) -> Iterator[ReadCase]:
@@ -149,6 +149,11 @@ def read_case_at(path: Path, offset: int) -> Case:
     with path.open("rb") as file:
         file.seek(offset)
         return Case.model_validate_json(file.readline().decode("utf-8-sig").strip(" \t\r\n"))
+
+
+def _plain_text(path: Path) -> str:
+    # A checkout that turns line ends into CRLF must not make another version of the dataset.
+    return read_text(path).replace("\r\n", "\n")
 
 
 def _inside(folder: Path, relative: str, key: str) -> Path:
