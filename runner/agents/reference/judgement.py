@@ -28,9 +28,9 @@ _SURE_SIGNAL = 0.5
 _SENTENCE_SURE = 0.6
 """One sentence of several has to be clearer than a whole message before it decides."""
 _ECHO = 0.2
-"""And the whole message has to bear it out at least this much: in "she is a very impatient human. Is the account
-free?" one sentence alone asks for a person. Cross-validated on the training rows with several sentences, this
-floor halves the false alarms for two misses more in seventy."""
+"""And the whole message has to bear it out at least this much: in "my neighbor is a lovely human. Is the account
+free?" one sentence alone asks for a person. On held-out training rows of several sentences this floor halves the
+false alarms (17 to 9 of 124) for one miss more (18 to 19 of 103)."""
 _PERSON, _PERSON_MEANWHILE = 0.5, 0.65
 """How likely it has to be, over all matters that go to a person together, that the message is one of them; more
 where a task is under way or a question goes on from the one before, since most of what is said then belongs to it.
