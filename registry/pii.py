@@ -29,6 +29,7 @@ __all__ = [
     "record_of",
     "redact",
     "redact_json",
+    "undisguised",
 ]
 
 
@@ -76,7 +77,7 @@ _MONTHS = (
 )  # fmt: skip
 
 _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], ...] = (
-    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _any),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _any),
     ("iban", re.compile(r"\b[A-Z]{2}\d{2}(?:[ .-]?[A-Z0-9]{2,4}){3,8}\b", re.IGNORECASE), is_iban),
     ("card_number", re.compile(r"(?<![\w-])\d(?:[ .,/-]{0,2}\d){12,18}(?![\w-])"), is_card_number),
     ("national_id", re.compile(r"(?<![\d-])\d{3}([-. /]|, )\d{2}\1\d{4}(?![\d-])"), _is_ssn),
@@ -89,7 +90,10 @@ _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], .
         "phone",
         re.compile(
             r"(?<![\w-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{3}\)[ ]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
-            r"|\+\d(?:[ .-]?\d){8,13}(?!\d)|(?<![\w$.,#-])[2-9]\d{2}[2-9]\d{6}(?![\w-])"
+            r"|\+\d{1,3}[ .-]?(?:\(0?\d{0,4}\)[ .-]?)?\d(?:[ .-]?\d){7,12}(?!\d)"
+            r"|(?<![\w$.,#-])[2-9]\d{2}[2-9]\d{6}(?![\w-])"
+            # national forms of Europe: a leading nought, and the area code apart
+            r"|(?<![\w$.,#/-])(?:\(0\d{2,4}\) ?|0[1-9]\d{1,3}[ /-])\d{3,4}(?:[ -]?\d{2,4}){1,2}(?![\w-]|[.,/]\d)"
         ),
         _any,
     ),
@@ -114,7 +118,7 @@ _FORMS: tuple[tuple[PersonalDataKind, re.Pattern[str], Callable[[str], bool]], .
 
 def find_by_form(text: str) -> tuple[PersonalSpan, ...]:
     """Personal data that shows by its form, in order, without overlaps: what is listed first in `_FORMS` wins."""
-    plain, places = _undisguised(text)
+    plain, places = undisguised(text)
     found: list[PersonalSpan] = []
     for kind, pattern, is_valid in _FORMS:
         for match in pattern.finditer(plain):
@@ -125,7 +129,7 @@ def find_by_form(text: str) -> tuple[PersonalSpan, ...]:
     return _without_overlaps(found)
 
 
-def _undisguised(text: str) -> tuple[str, Sequence[int]]:
+def undisguised(text: str) -> tuple[str, Sequence[int]]:
     """The text as a person reads it (no invisible characters, full-width and other digits as plain ones, every
     dash and space the plain one), and where in `text` each of its characters stands.
     """

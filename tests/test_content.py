@@ -26,7 +26,7 @@ from assay.registry.content import (
     validation,
 )
 from assay.registry.content.datasets import DatasetReader, read_case_at
-from assay.registry.content.similarity import Fingerprints, NearestTexts, as_words, similarity
+from assay.registry.content.similarity import Fingerprints, HeldTexts, NearestTexts, as_words, similarity
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError
 from assay.registry.types.case import Case
@@ -641,12 +641,126 @@ class TestChecks:
             {"turns": [{"customer": "jo＠somewhere.org"}]},
             {"turns": [{"customer": "\u200b".join("4111111111111111")}]},
             {"turns": [{"customer": "Call +49 30 15550123 please"}]},
+            {"turns": [{"customer": "Call +49 (0)30 1234567 please"}]},
+            {"turns": [{"customer": "Call 020 7123 4567 please"}]},
+            {"turns": [{"customer": "Call 0171/1234567 please"}]},
+            {"turns": [{"customer": "Write to jo@b\u00fccher.de"}]},
+            {"turns": [{"customer": "jo\ufe6bsomewhere.org"}]},
+            {"turns": [{"customer": "My card is 4111_1111_1111_1111"}]},
+            {"turns": [{"customer": "My card is 4111 - 1111 - 1111 - 1111"}]},
+            {"turns": [{"customer": "My card is 4111 ~~~~~~~~~~~~ 1111 ~~~~~~~~~~~~ 1111 ~~~~~~~~~~~~ 1111"}]},
+            {"turns": [{"customer": ("\u200b" * 20).join("4111111111111111")}]},
+            {"customer": {"name": "4111 1111 1111 1111"}},
+            {"id": "4111111111111111"},
         ],
     )
     def test_personal_data_is_found_wherever_it_stands(self, tmp_path: Path, changes: Json):
-        folder = write(tmp_path, case("a", **changes))
+        folder = write(tmp_path, {**case("a"), **changes})
         (folder / "expectations.yaml").write_text("min_cases: 1\n")
         assert not next(e for e in check(folder).expectations if e.name == "personal-data-invented").success
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "86769105 - 1948-05-17. Raise my card's limit to 3000.",
+            "Call +1 212 555 0123, 07700 900123 or +44 20 7946 0123, or write to jo@example.com",
+        ],
+    )
+    def test_what_is_kept_for_examples_is_nobodys(self, tmp_path: Path, said: str):
+        record = {"name": "Jo Doe", "customer_number": "4111111111111111"}
+        folder = write(tmp_path, case("a", turns=[{"customer": said}], customer=record))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        assert next(e for e in check(folder).expectations if e.name == "personal-data-invented").success
+
+    def test_personal_data_in_documents_and_wording_is_found_but_not_the_banks_own_number(self, tmp_path: Path):
+        document = DOCUMENT + "\nCall 212-555-7788. Not: 4111 1111 1111 1111.\n"
+        folder = write(tmp_path, case("a"), document=document, info=INFO + "wording: wording.md\n")
+        (folder / "wording.md").write_text("Your number is 219-09-9999.\n")
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        [failed] = [e for e in check(folder).failed if e.name == "texts-without-personal-data"]
+        assert "found 2; kb-hours: a real-looking card number (...11); wording.md: a real-looking" in failed.message
+        assert "phone" not in failed.message
+
+    @pytest.mark.parametrize(
+        ("turns", "found"),
+        [
+            (["{}"], True),
+            (["Well, I looked in every drawer this morning and so I ask you: {} That is all I know of it."], True),
+            (["Hello where on earth did my", "new card for the savings account go to"], True),
+            (["Hello. Where is my new card for the savings account?"], False),
+        ],
+    )
+    def test_training_text_within_a_turn_or_over_several_is_found(
+        self, tmp_path: Path, turns: list[str], *, found: bool
+    ):
+        told = "hello where on earth did my new card for the savings account go to"
+        folder = write(tmp_path, case("a", turns=[{"customer": turn.format(told)} for turn in turns]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        report = check(folder, training=(("t", told),))
+        assert next(e for e in report.expectations if e.name == "not-trained-on").success is not found
+
+    @pytest.mark.parametrize(
+        ("fixtures", "calls", "mistake"),
+        [
+            ([{"result": 1, "times": 1}], [{}, {}], "turn 2: the fixtures for block_card are used up by then"),
+            ([{"error": "down", "times": 1}, {"result": 1, "times": 1}], [{}, {}], "turn 2: the fixtures"),
+            ([{"error": "down", "times": 1}, {"result": 1}], [{}, {}], ""),
+            ([{"result": 1, "times": 1}, {"result": 2}], [{}, {}], ""),
+            ([{"result": 1, "times": 1, "arguments": {"n": 1}}], [{}, {"n": 1}], ""),
+        ],
+    )
+    def test_a_call_whose_answers_are_used_up_is_a_mistake(
+        self, tmp_path: Path, fixtures: list[Json], calls: list[Json], mistake: str
+    ):
+        asked = [{"tool_calls": [{"name": "block_card", "arguments": arguments}]} for arguments in calls]
+        turns = [{"customer": "Block it.", "expect": expect} for expect in asked]
+        folder = write(tmp_path, case("a", turns=turns, tools=[{"name": "block_card", **f} for f in fixtures]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        [answered] = [e for e in check(folder).expectations if e.name == "calls-answered"]
+        assert answered.success is not bool(mistake)
+        assert all(mistake in place.detail for place in answered.places)
+
+    def test_calls_need_no_fixtures_only_where_the_back_office_was_recorded(self, tmp_path: Path):
+        turns = [{"customer": "Block it.", "expect": {"tool_calls": [{"name": "block_card"}]}}]
+        folder = write(tmp_path, case("a", turns=turns))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        assert "calls-answered" in {e.name for e in check(folder).failed}
+        (folder / "recordings.jsonl").write_text("")
+        assert "calls-answered" not in {e.name for e in check(folder).failed}
+
+    def test_a_handoff_of_another_intent_and_a_call_after_it_are_warned_of(self, tmp_path: Path):
+        late = {"customer": "And block my card.", "expect": {"tool_calls": [{"name": "block_card"}]}}
+        plain = complaint("a")
+        plain["turns"].append(late)
+        plain["expect"]["handoff"] = {"intent": "card_block"}
+        folder = write(tmp_path, {**plain, "tools": [{"name": "block_card", "result": 1}]})
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        [warned] = [e for e in check(folder).failed if e.name == "handoffs-consistent"]
+        assert warned.severity == "warning"
+        assert warned.places[0].detail == (
+            "the handoff is of the intent card_block, the case of complaint; "
+            "turn 2: block_card is expected after the handover of turn 1"
+        )
+
+    @pytest.mark.parametrize("said", [" ", "\u200b\u2060", "\u3164", "\u2800 \u2800", "\n**\n"])
+    def test_a_turn_that_shows_nothing_says_nothing(self, tmp_path: Path, said: str):
+        folder = write(tmp_path, case("a", turns=[{"customer": said}]))
+        (folder / "expectations.yaml").write_text("min_cases: 1\n")
+        assert "turns-said" in {e.name for e in check(folder).failed if e.severity == "critical"}
+
+    def test_an_own_expectation_about_the_whole_table_names_no_cases(self, tmp_path: Path):
+        folder = write(tmp_path, case("a"))
+        own = "type: expect_table_columns_to_match_set, kwargs: {column_set: [id]}"
+        (folder / "expectations.yaml").write_text(f"expectations: [{{name: o, text: few columns, {own}}}]\n")
+        assert next(e for e in check(folder).failed if e.name == "o").message == "few columns: it does not hold"
+
+    @pytest.mark.parametrize("number", [".nan", ".inf"])
+    def test_an_own_expectation_takes_finite_numbers(self, tmp_path: Path, number: str):
+        folder = write(tmp_path, case("a"))
+        own = f"type: expect_column_values_to_be_between, kwargs: {{column: line, min_value: {number}}}"
+        (folder / "expectations.yaml").write_text(f"expectations: [{{name: o, text: t, {own}}}]\n")
+        with pytest.raises(ContentError, match=r"expectations\.0: an argument is infinite or no number"):
+            check(folder)
 
     def test_an_expectation_without_a_result_has_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = write(tmp_path / "d", case("a"), complaint("b"))
@@ -764,6 +878,32 @@ class TestSimilarity:
         assert any(later == len(texts) for later, _ in pairs)
         assert all(earlier < later for later, earlier in pairs)
 
+    def test_a_copy_is_found_in_a_crowd_of_like_texts(self):
+        words = [f"{a}{b}card" for a in "abcdef" for b in "ghijklm"]
+        crowd = [" ".join([*words[:n], c * 9, *words[n + 1 :]]) for c in "nopqrstuv" for n in range(len(words))]
+        texts = ["first and alone", *crowd, *reversed(crowd)]
+        fingerprints = Fingerprints()
+        for text in texts:
+            fingerprints.append(text)
+        best = dict(reversed(list(fingerprints.candidates(0.8))))
+        assert best.keys() >= set(range(1 + len(crowd), len(texts)))
+        assert all(similarity(texts[later], texts[earlier]) > 0.8 for later, earlier in best.items())
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), min_size=1, max_size=8),
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=20).map(" ".join),
+        st.sampled_from([0.5, 0.8, 0.95, 1.0]),
+    )
+    def test_what_a_text_holds_is_found_as_if_each_was_looked_at(self, texts: list[str], said: str, least: float):
+        def shingles(text: str) -> set[str]:
+            plain = as_words(text)
+            return {plain[i : i + 5] for i in range(max(1, len(plain) - 4))}
+
+        shares = [len(shingles(text) & shingles(said)) / len(shingles(text)) for text in texts]
+        most = max(shares)
+        assert HeldTexts(texts, least).find(said) == ((shares.index(most), most) if most >= least else None)
+
     def test_what_is_not_near_enough_is_not_reported(self):
         texts = {"a": "where is my card", "b": "what does a wire cost"}
         near = NearestTexts(0.8, texts.__getitem__)
@@ -798,6 +938,39 @@ class TestHostileFiles:
         with pytest.raises(ContentError, match=why) as caught:
             load_dataset(folder)
         assert "cases.jsonl:2" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("info", "why"),
+        [
+            (INFO + 'cases: "a\\0b"\n', "dataset.yaml: cases: .*null"),
+            (INFO + "cases: circle\n", "dataset.yaml: cases: "),
+            (INFO + f"more: {'[' * 3000}{']' * 3000}\n", "dataset.yaml: it is nested too deeply"),
+        ],
+    )
+    def test_what_cannot_be_a_dataset_is_told(self, tmp_path: Path, info: str, why: str):
+        folder = write(tmp_path, case("a"), info=info)
+        (folder / "circle").symlink_to("circle")
+        with pytest.raises(ContentError, match=why):
+            load_dataset(folder)
+
+    def test_a_folder_without_permission_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        folder = write(tmp_path, case("a"))
+        monkeypatch.setattr(Path, "is_dir", refuse)
+        with pytest.raises(ContentError, match="knowledge: cannot be read: Permission denied"):
+            load_dataset(folder)
+
+    def test_expectations_that_cannot_be_read_are_not_none(self, tmp_path: Path):
+        folder = write(tmp_path, case("a"))
+        (folder / "expectations.yaml").symlink_to("nowhere.yaml")
+        with pytest.raises(ContentError, match="no such file"):
+            load_dataset(folder)
+        (folder / "expectations.yaml").unlink()
+        (folder / "expectations.yaml").write_text(f"slices: {'[' * 3000}{']' * 3000}\n")
+        with pytest.raises(ContentError, match="nested too deeply"):
+            load_expectations(folder)
 
     def test_cases_can_be_read_again_by_where_they_stand(self, tmp_path: Path):
         folder = write(tmp_path, case("a"), case("b", turns=[{"customer": "Grüße?"}]), case("c"))

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.registry.content.datasets import EXPECTATIONS_NAME, DatasetReader
+from assay.registry.content.datasets import EXPECTATIONS_NAME, DatasetReader, promised, readable
 from assay.registry.content.expectations import TableName, Wanted, wanted_of
-from assay.registry.content.frame import Table, case_table, document_table
+from assay.registry.content.frame import Table, case_table, document_table, text_table
 from assay.registry.content.validation import Outcome, validate
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotMeasuredError, nearest
 from assay.registry.slices import SliceError, check_attributes
-from assay.registry.strict import parse_yaml, read_text
+from assay.registry.strict import parse_yaml
 from assay.registry.types.case import Dataset
 from assay.registry.types.datacheck import DataCheckReport, DataExpectations, ExpectationResult, Place
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 """Goes up whenever the same dataset could get another report."""
 
 _SHOWN_CASES = 5
@@ -45,13 +45,14 @@ def load_expectations(folder: Path) -> DataExpectations | None:
     Raises:
         ContentError: it is ill-formed, or a slice in it is; names the nearest attribute.
     """
-    path = folder / EXPECTATIONS_NAME
-    return parse_expectations(read_text(path), path) if path.is_file() else None
+    text = promised(folder)
+    return None if text is None else parse_expectations(text, folder / EXPECTATIONS_NAME)
 
 
 def parse_expectations(text: str, file: Path | str = EXPECTATIONS_NAME) -> DataExpectations:
     """Expectations from the text of an `expectations.yaml`. Raises as `load_expectations` does."""
-    expectations = parse_yaml(text, DataExpectations, file=file)
+    with readable(Path(file)):
+        expectations = parse_yaml(text, DataExpectations, file=file)
     for name in expectations.slices:
         try:
             check_attributes(name)
@@ -115,7 +116,7 @@ def tables_of(check: DatasetCheck) -> tuple[DatasetReader, dict[TableName, Table
     _check_intents(check, reader)
     others = [DatasetReader(folder) for folder in check.others]
     cases = case_table(reader, check.expectations, check.training, others)
-    return reader, {"cases": cases, "documents": document_table(reader)}
+    return reader, {"cases": cases, "documents": document_table(reader), "texts": text_table(reader)}
 
 
 def wanted_by(check: DatasetCheck, reader: DatasetReader) -> list[Wanted]:
@@ -124,7 +125,12 @@ def wanted_by(check: DatasetCheck, reader: DatasetReader) -> list[Wanted]:
     Raises:
         ContentError: one of the dataset's own expectations has the name of another one.
     """
-    wanted = wanted_of(check.expectations, reader.info.intents, with_documents=bool(reader.knowledge))
+    wanted = wanted_of(
+        check.expectations,
+        reader.info.intents,
+        with_documents=bool(reader.knowledge),
+        with_texts=bool(reader.knowledge or reader.wording),
+    )
     counts = Counter(w.name for w in wanted)
     for name, count in counts.items():
         if count > 1:
@@ -158,7 +164,7 @@ def _check_intents(check: DatasetCheck, reader: DatasetReader) -> None:
     for key, name in named:
         if name not in known:
             path = check.folder / EXPECTATIONS_NAME
-            line = _line_with(read_text(path), name) if path.is_file() else None
+            line = _line_with(reader.expectations, name)
             hint = nearest(name, known)
             raise ContentError(f"no intent named {name!r} in dataset.yaml.{hint}", file=path, line=line, key=key)
 
@@ -171,13 +177,14 @@ def _result(wanted: Wanted, outcome: Outcome, table: Table) -> ExpectationResult
         Place(case=case, line=line, detail=table.details.get((wanted.column, case), ""))
         for case, line in outcome.broken_by
     )
-    detail = outcome.problem or _found(outcome) or _told(places)
+    named = [f"{name}: {text}" for (column, name), text in table.details.items() if column == wanted.column]
+    detail = outcome.problem or _told(places) or "; ".join([_found(outcome), *named[:_SHOWN_CASES]]).strip("; ")
     return ExpectationResult(
         name=wanted.name,
         success=False,
         severity=wanted.severity,
         places=places,
-        message=f"{wanted.text}: {detail}",
+        message=f"{wanted.text}: {detail or 'it does not hold'}",
     )
 
 
@@ -186,6 +193,8 @@ def _found(outcome: Outcome) -> str:
 
 
 def _told(places: Sequence[Place]) -> str:
+    if not places:
+        return ""
     shown = [
         f"{place.case} (line {place.line}{f': {place.detail}' if place.detail else ''})"
         for place in places[:_SHOWN_CASES]

@@ -7,6 +7,7 @@ line and the case. Nothing is skipped: a line that cannot be read makes the data
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,16 @@ from assay.registry.retrieval.documents import load_knowledge
 from assay.registry.strict import load_yaml, plain_json, read_text, validation_problems
 from assay.registry.types.case import Case, Dataset, DatasetInfo
 
-__all__ = ["EXPECTATIONS_NAME", "DatasetReader", "ReadCase", "load_dataset", "read_case_at", "read_cases"]
+__all__ = [
+    "EXPECTATIONS_NAME",
+    "DatasetReader",
+    "ReadCase",
+    "load_dataset",
+    "promised",
+    "read_case_at",
+    "read_cases",
+    "readable",
+]
 
 EXPECTATIONS_NAME = "expectations.yaml"
 _SHOWN_PROBLEMS = 20
@@ -44,16 +54,17 @@ class DatasetReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
+        with readable(folder / "dataset.yaml"):
+            self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
         self.path = _inside(folder, self.info.cases, "cases")
         knowledge = self.info.knowledge
-        found = () if knowledge is None else load_knowledge(_inside(folder, knowledge, "knowledge"))
+        with readable(folder / (knowledge or "")):
+            found = () if knowledge is None else load_knowledge(_inside(folder, knowledge, "knowledge"))
         self.knowledge = {document.id: document for document in found}
         self.documents = {document.id: digest_of(document) for document in found}
         wording = self.info.wording
         self.wording = _plain_text(_inside(folder, wording, "wording")) if wording else ""
-        promised = folder / EXPECTATIONS_NAME
-        self.expectations = _plain_text(promised) if promised.exists() else ""
+        self.expectations = promised(folder) or ""
         self._digests: list[str] | None = None
 
     def cases(self) -> Iterator[ReadCase]:
@@ -144,6 +155,28 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     return tuple(found.values())
 
 
+def promised(folder: Path) -> str | None:
+    """The text of the `expectations.yaml` of a dataset's folder, or None where it has none.
+
+    Raises:
+        ContentError: there is something of that name that cannot be read, such as a link to nowhere.
+    """
+    path = folder / EXPECTATIONS_NAME
+    with readable(path):
+        return _plain_text(path) if path.exists() or path.is_symlink() else None
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Names the file or folder where reading it breaks off: no permission, links in a circle, brackets without end."""
+    try:
+        yield
+    except RecursionError:
+        raise ContentError("it is nested too deeply", file=path) from None
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", file=path) from None
+
+
 def read_case_at(path: Path, offset: int) -> Case:
     """The case whose line begins at a byte that `ReadCase.offset` named."""
     with path.open("rb") as file:
@@ -159,7 +192,11 @@ def _plain_text(path: Path) -> str:
 def _inside(folder: Path, relative: str, key: str) -> Path:
     """A path of `dataset.yaml`; the dataset's digest can only stand for what lies in its folder."""
     path = folder / relative
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, links in a circle, a null character
+        raise ContentError(f"{relative!r} is no path: {error}", file=folder / "dataset.yaml", key=key) from None
+    if not inside:
         raise ContentError(f"{relative!r} lies outside of the dataset's folder", file=folder / "dataset.yaml", key=key)
     return path
 

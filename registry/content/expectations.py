@@ -12,7 +12,7 @@ from assay.registry.types.datacheck import CheckSeverity, DataExpectations
 
 __all__ = ["TableName", "Wanted", "wanted_of"]
 
-TableName = Literal["cases", "documents"]
+TableName = Literal["cases", "documents", "texts"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,14 @@ class Wanted:
         return str(self.kwargs.get("column", ""))
 
 
-def wanted_of(expectations: DataExpectations, intents: Sequence[str], *, with_documents: bool) -> list[Wanted]:
+def wanted_of(
+    expectations: DataExpectations, intents: Sequence[str], *, with_documents: bool, with_texts: bool
+) -> list[Wanted]:
     """What every dataset has to keep, then the coverage that this one promises, then its own expectations."""
     return [
         *_rules(intents),
         *_labels(),
+        *(_texts() if with_texts else ()),
         *_copies(expectations.max_similarity),
         *_coverage(expectations, with_documents=with_documents),
         *(Wanted(own.name, own.type, own.text, dict(own.kwargs), own.severity) for own in expectations.expectations),
@@ -77,12 +80,23 @@ def _labels() -> Iterator[Wanted]:
     ):
         yield _in_set(name, column, [0], text)
     for name, column, text in (
+        (
+            "handoffs-consistent",
+            "inconsistent_handoffs",
+            "a handoff is of the case's intent, and no call is due after it",
+        ),
         ("escalations-routed", "unrouted_escalations", "a case that has to escalate says where to and what to carry"),
         ("turns-readable", "long_turns", "no customer turn is longer than anybody writes"),
     ):
         yield _in_set(name, column, [0], text, severity="warning")
     text = "a case asks something of the agent besides whether to escalate"
     yield _between("cases-ask-something", "expectations", 1, text, severity="warning")
+
+
+def _texts() -> Iterator[Wanted]:
+    text = "no knowledge document and no wording holds a card number or national id that could be somebody's"
+    kwargs: dict[str, object] = {"column": "personal_data", "max_value": 0}
+    yield Wanted("texts-without-personal-data", "expect_column_sum_to_be_between", text, kwargs, table="texts")
 
 
 def _copies(most: float) -> Iterator[Wanted]:

@@ -13,19 +13,26 @@ from pathlib import Path
 
 from assay.registry import slices
 from assay.registry.content.datasets import DatasetReader, ReadCase, read_case_at
-from assay.registry.content.labels import MISTAKES
-from assay.registry.content.similarity import Fingerprints, NearestTexts, as_words, similarity
+from assay.registry.content.labels import MISTAKES, real_looking
+from assay.registry.content.similarity import Fingerprints, HeldTexts, NearestTexts, as_words, similarity
 from assay.registry.types.base import EscalationReason
 from assay.registry.types.case import Case
 from assay.registry.types.datacheck import DataExpectations
 
-__all__ = ["Cell", "Table", "case_table", "document_table", "slice_column"]
+__all__ = ["Cell", "Table", "case_table", "document_table", "slice_column", "text_table"]
 
 Cell = str | int | float | bool
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+|\n+")
+_RECORDINGS = "recordings.jsonl"
+"""Recorded conversations beside the cases (the recorded agent of `runner` reads them): the back office has answered
+already, so where no case has a fixture none is missing."""
 _WORDS = 5
 """Turns of fewer words ("yes, go ahead") are said by everybody; that a model was trained on them tells nothing."""
+
+_HELD, _HELD_WORDS = 0.95, 8
+"""A longer text that stands in a conversation as good as whole was put there. Shorter ones, or most of one, come
+together by chance from what customers say of one matter."""
 
 
 @dataclass
@@ -80,7 +87,8 @@ def case_table(
         table.details |= {(column, read.case.id): text for column, text in details.items() if text}
     alike.mark(table)
     _compare_levels(table)
-    _forgive_recordings(table)
+    if (reader.folder / _RECORDINGS).is_file() and not any(table.columns["fixtures"]):
+        table.columns["unanswered_calls"] = [0] * len(table)
     return table
 
 
@@ -96,6 +104,20 @@ def document_table(reader: DatasetReader) -> Table:
                 "sections": len(document.sections),
             }
         )
+    return table
+
+
+def text_table(reader: DatasetReader) -> Table:
+    """One row for each text beside the cases: the knowledge documents and the approved wording."""
+    table = Table()
+    texts = {document.id: f"{document.title}\n{document.text}" for document in reader.knowledge.values()}
+    if reader.wording:
+        texts[str(reader.info.wording)] = reader.wording
+    for name, text in texts.items():
+        found = "; ".join(dict.fromkeys(real_looking(text, published=True)))
+        table.append({"id": name, "personal_data": int(bool(found))})
+        if found:
+            table.details["personal_data", name] = found
     return table
 
 
@@ -156,12 +178,6 @@ def _compare_levels(table: Table) -> None:
             table.details["other_level", str(case_id)] = f"{level}, but {intent} is {usual[intent]} elsewhere"
 
 
-def _forgive_recordings(table: Table) -> None:
-    """Where no case has a fixture, the back office answered when the conversations were recorded: none is missing."""
-    if not any(table.columns["fixtures"]):
-        table.columns["unanswered_calls"] = [0] * len(table)
-
-
 class _Alike:
     """Finds the earlier case, of this dataset or of another one, that a case nearly repeats.
 
@@ -201,33 +217,38 @@ class _Alike:
 
 
 class _Trained:
-    """Finds turns of a case that a model was trained on."""
+    """Finds what a model was trained on in a case: a turn like it, or all of it in a turn or over several."""
 
     def __init__(self, least: float, training: Iterable[tuple[str, str]]) -> None:
-        self._texts: dict[str, str] = {}
-        self._near = NearestTexts(least, self._texts.__getitem__)
-        for number, (where, text) in enumerate(training):
-            name = f"{number}\n{where}"
-            if _long_enough(text):
-                self._texts[name] = text
-                self._near.nearest(text, add_as=name)
+        told = [(where, text) for where, text in training if _words(text) >= _WORDS]
+        self._places = [where for where, _ in told]
+        self._near = NearestTexts(least, lambda name: told[int(name)][1])
+        for number, (_, text) in enumerate(told):
+            self._near.nearest(text, add_as=str(number))
+        self._held = HeldTexts((text if _words(text) >= _HELD_WORDS else "" for _, text in told), max(least, _HELD))
 
     def find(self, case: Case) -> tuple[int, str]:
-        if not self._texts:
+        if not self._places:
             return 0, ""
-        found: list[str] = []
-        for number, turn in enumerate(case.turns, start=1):
-            # A turn may greet first, or say two things: its sentences are looked at as well as the whole.
-            for text in dict.fromkeys((turn.customer, *_SENTENCE_END.split(turn.customer))):
-                near = self._near.nearest(text) if _long_enough(text) else None
-                if near is not None:
-                    found.append(f"turn {number} is {near[1]:.0%} like {near[0].partition(chr(10))[2]}")
-                    break
+        found = [
+            f"turn {n} {told}" for n, turn in enumerate(case.turns, start=1) if (told := self._like(turn.customer))
+        ]
+        held = None if found else self._held.find(_said(case))
+        if held is not None:
+            found.append(f"holds {held[1]:.0%} of {self._places[held[0]]}")
         return len(found), "; ".join(found)
 
+    def _like(self, said: str) -> str:
+        # A turn may greet first, or say two things: its sentences are looked at as well as the whole.
+        for text in dict.fromkeys((said, *_SENTENCE_END.split(said))):
+            near = self._near.nearest(text) if _words(text) >= _WORDS else None
+            if near is not None:
+                return f"is {near[1]:.0%} like {self._places[int(near[0])]}"
+        return ""
 
-def _long_enough(text: str) -> bool:
-    return sum(word[0].isalpha() for word in as_words(text).split()) >= _WORDS
+
+def _words(text: str) -> int:
+    return sum(word[0].isalpha() for word in as_words(text).split())
 
 
 def _said(case: Case) -> str:

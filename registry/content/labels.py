@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from assay.registry.matching import same_json
 from assay.registry.phrases import contains_any, contains_phrase, normalise
-from assay.registry.pii import find_by_form
+from assay.registry.pii import find_by_form, undisguised
 from assay.registry.retrieval.documents import KnowledgeDocument
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case, TextExpectation
 
-__all__ = ["MISTAKES", "Documents"]
+__all__ = ["MISTAKES", "Documents", "real_looking"]
 
 Documents = Mapping[str, KnowledgeDocument]
 
@@ -23,11 +23,19 @@ _SHOWN = 40
 _LONGEST_TURN = 10_000
 """Letters. A longer turn was hardly typed or said by a customer."""
 _REAL_LOOKING = frozenset({"card_number", "iban", "national_id", "email", "phone"})
+_NEVER_A_BANKS = frozenset({"card_number", "national_id"})
+"""What no bank publishes of its own, as it does a telephone number."""
 _WORD = re.compile(r"\w")
-_SUSPECT = re.compile(r"[@＠]|\d(?:\D{0,9}\d){6}")
+_UNSEEN = "\u115f\u1160\u2800 "
+"""Letters and signs that show as nothing: Hangul fillers, the blank of Braille."""
+_SUSPECT = re.compile(r"@|(?:\d\D*){9}")
 """What any of them has: most text has none of it, and need not be read closely."""
+_APART = re.compile(r"(?<=\d)(?:[^\w@+]{4,}|[^\w@+]*_[\W_]*)(?=\d)|(?<=\b\d{4})[^\w@+]+(?=\d{4}\b)")
+"""What nobody writes between the digits of a number but to hide it."""
 _RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
 _RESERVED_ENDINGS = (".example", ".test", ".invalid", ".localhost")
+_RESERVED_PHONES = ("7700900", "1632960", "207946")
+"""Beginnings, without the nought, of numbers that the United Kingdom's Ofcom keeps free for stories."""
 
 
 def _unknown_documents(case: Case, documents: Documents) -> Iterator[str]:
@@ -49,12 +57,38 @@ def _unquotable_documents(case: Case, documents: Documents) -> Iterator[str]:
 
 
 def _unanswered_calls(case: Case, documents: Documents) -> Iterator[str]:
-    """A fixture that asks for an argument which the expectation leaves open may still answer the call."""
+    """A call that no fixture answers, or only ones that the calls before it have used up.
+
+    A fixture that asks for an argument which the expectation leaves open may still answer the call, and may be left.
+    """
     del documents
+    left = [fixture.times for fixture in case.tools]
     for number, turn in enumerate(case.turns, start=1):
         for call in turn.expect.tool_calls:
-            if not any(f.name == call.name and _compatible(f.arguments, call.arguments) for f in case.tools):
+            able = [
+                place
+                for place, fixture in enumerate(case.tools)
+                if fixture.name == call.name and _compatible(fixture.arguments, call.arguments)
+            ]
+            if not able:
                 yield f"turn {number}: no fixture answers {call.name}"
+            elif all(left[place] == 0 for place in able):
+                yield f"turn {number}: the fixtures for {call.name} are used up by then"
+            _use_up(
+                left, [place for place in able if case.tools[place].arguments.keys() <= call.arguments.keys()], case
+            )
+
+
+def _use_up(left: list[int | None], sure: list[int], case: Case) -> None:
+    """Take one answer of the first fixture that is left; an error is tried once more, as agents do."""
+    for _ in range(2):
+        place = next((place for place in sure if left[place] != 0), None)
+        if place is None:
+            return
+        count = left[place]
+        left[place] = None if count is None else count - 1
+        if case.tools[place].error is None:
+            return
 
 
 def _contradictory_calls(case: Case, documents: Documents) -> Iterator[str]:
@@ -80,7 +114,7 @@ def _impossible_phrases(case: Case, documents: Documents) -> Iterator[str]:
 def _blank_turns(case: Case, documents: Documents) -> Iterator[str]:
     del documents
     for number, turn in enumerate(case.turns, start=1):
-        if not normalise(turn.customer):
+        if not normalise(turn.customer).strip(_UNSEEN):
             yield f"turn {number} is blank"
 
 
@@ -137,15 +171,43 @@ def _unrouted_escalations(case: Case, documents: Documents) -> Iterator[str]:
         yield "no handoff"
 
 
+def _inconsistent_handoffs(case: Case, documents: Documents) -> Iterator[str]:
+    """What the agent may say after it has handed over is left to it; but no call is due any more."""
+    del documents
+    handoff, by_turn = case.expect.handoff, case.expect.escalation.by_turn
+    if handoff is not None and handoff.intent not in (None, case.intent):
+        yield f"the handoff is of the intent {handoff.intent}, the case of {case.intent}"
+    for number, turn in enumerate(case.turns, start=1):
+        if by_turn is not None and number > by_turn:
+            late = (call.name for call in turn.expect.tool_calls)
+            yield from (f"turn {number}: {name} is expected after the handover of turn {by_turn}" for name in late)
+
+
 def _personal_data(case: Case, documents: Documents) -> Iterator[str]:
     """Personal data that could be somebody's: it is not of the ranges that are reserved for examples."""
     del documents
     seen: set[str] = set()
     for where, text in _texts(case):
-        for span in find_by_form(" ".join(text.split())) if _SUSPECT.search(text) else ():
-            if span.kind in _REAL_LOOKING and span.value not in seen and not _reserved(span.kind, span.value):
-                seen.add(span.value)
-                yield f"{where}: {_masked(span.kind, span.value)}"
+        for found in real_looking(text):
+            if found not in seen:
+                seen.add(found)
+                yield f"{where}: {found}"
+
+
+def real_looking(text: str, *, published: bool = False) -> Iterator[str]:
+    """Personal data in a text that could be somebody's, each named without telling it.
+
+    Args:
+        text: any text.
+        published: it is the bank's own, which may tell how to reach the bank and where to pay.
+    """
+    kinds = _NEVER_A_BANKS if published else _REAL_LOOKING
+    plain, _ = undisguised(text)
+    if not _SUSPECT.search(plain):
+        return
+    for span in find_by_form(_APART.sub(" ", " ".join(plain.split()))):
+        if span.kind in kinds and not _reserved(span.kind, span.value):
+            yield _masked(span.kind, span.value)
 
 
 def _long_turns(case: Case, documents: Documents) -> Iterator[str]:
@@ -166,6 +228,7 @@ MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
     "unsupported_answers": _unsupported_answers,
     "unaskable_handoffs": _unaskable_handoffs,
     "unrouted_escalations": _unrouted_escalations,
+    "inconsistent_handoffs": _inconsistent_handoffs,
     "personal_data": _personal_data,
     "long_turns": _long_turns,
 }
@@ -190,9 +253,9 @@ def _shown(wanted: TextExpectation) -> str:
 
 def _texts(case: Case) -> Iterator[tuple[str, str]]:
     """All text of a case, keys and long numbers included, with where it stands. The customer number is invented."""
-    plain = case.model_dump(mode="json")
+    plain = case.model_dump(mode="json", exclude_defaults=True)
     if case.customer:
-        del plain["customer"]["customer_number"]
+        plain["customer"].pop("customer_number", None)
         plain["customer"]["personal_data"] = [d.value for d in case.customer.personal_data]
     for number, turn in enumerate(plain.pop("turns"), start=1):
         yield from ((f"turn {number}{f', {key}' if key != 'customer' else ''}", t) for key, t in _leaves(turn))
@@ -222,7 +285,8 @@ def _reserved(kind: str, value: str) -> bool:
     if kind == "phone":
         digits = "".join(c for c in value if c.isdigit())
         american = len(digits) == 10 or (len(digits) == 11 and digits[0] == "1")
-        return american and digits[-7:-2] == "55501"
+        british = digits.removeprefix("44").removeprefix("0")
+        return (american and digits[-7:-2] == "55501") or (len(british) == 10 and british.startswith(_RESERVED_PHONES))
     return False
 
 

@@ -8,11 +8,13 @@ then compared exactly: no pair is reported that is not that similar.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 import zlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from assay.registry.phrases import normalise
@@ -20,14 +22,16 @@ from assay.registry.phrases import normalise
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["Fingerprints", "NearestTexts", "as_words", "similarity"]
+__all__ = ["Fingerprints", "HeldTexts", "NearestTexts", "as_words", "similarity"]
 
 _SHINGLE = 5
 _PERMUTATIONS = 64
 _BANDS = ((0.75, 12, 5), (0.6, 21, 3), (0.0, 32, 2))
 """From which limit on, how many bands of how many values: a pair at the limit shares one with probability .98."""
-_ALL_PAIRS = 400
+_ALL_PAIRS = 2_000
 """Texts of one band group that are all compared with each other; of more, each with so many before it."""
+_MOST = 16
+"""Of those, how many of the most similar are worth reading for one text."""
 _MARGIN = 0.2
 """Banding finds pairs from this far below the limit on, so that hardly any pair at the limit is missed."""
 _READ = 20_000
@@ -36,9 +40,14 @@ _DIGIT = re.compile(r"\d")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
-def as_words(text: str) -> str:
-    """A text as it is compared: no look-alike letters, accents, invisible characters or punctuation; digits masked."""
-    read = normalise(" ".join(text.split())[:_READ])
+def as_words(text: str, to: int | None = _READ) -> str:
+    """A text as it is compared: no look-alike letters, accents, invisible characters or punctuation; digits masked.
+
+    Args:
+        text: any text.
+        to: how many letters of it are read, white space counted once; None for all.
+    """
+    read = normalise(" ".join(text.split())[:to])
     bare = "".join(c for c in unicodedata.normalize("NFD", read) if not unicodedata.combining(c))
     masked = _DIGIT.sub("0", bare)
     return _PUNCTUATION.sub(" ", masked).strip() or masked
@@ -68,9 +77,10 @@ class Fingerprints:
     def candidates(self, least: float) -> Iterator[tuple[int, int]]:
         """(later, earlier) positions of texts whose similarity may be `least`; each has to be compared exactly.
 
-        Equal texts are always among them. Of the texts that share a band each is held against those before it, at
-        most `_ALL_PAIRS`; the share of equal values estimates the similarity, and what is three standard errors
-        below the limit is not worth reading. The most similar come first.
+        For a text that stood before, the same text or one of an equal fingerprint is always among them. Of the texts
+        that share a band each is held against those before it, at most `_ALL_PAIRS`; the share of equal values
+        estimates the similarity, and what is three standard errors below the limit, or behind `_MOST` others, is not
+        worth reading. The most similar come first.
         """
         import numpy as np
 
@@ -81,7 +91,9 @@ class Fingerprints:
             for place in range(1, len(group)):
                 before = group[max(0, place - _ALL_PAIRS) : place]
                 alike = np.mean(values[before] == values[group[place]], axis=1)
-                for at in np.flatnonzero(alike >= worth):
+                for at in np.argsort(-alike, kind="stable")[:_MOST]:
+                    if alike[at] < worth:
+                        break
                     found[int(group[place]), int(before[at])] = float(alike[at])
         yield from sorted(found, key=lambda pair: (pair[0], -found[pair], pair[1]))
 
@@ -122,6 +134,40 @@ class NearestTexts:
         return best if best[1] >= self._least else None
 
 
+class HeldTexts:
+    """Short texts, of which one that another text holds can be asked for.
+
+    How much of a short text is held is the share of its shingles that stand in the other one: at least their Jaccard
+    similarity. Nothing is missed: a text that holds so many has one of the rarest few (Chaudhuri, Ganti and Kaushik
+    2006, "A primitive operator for similarity joins in data cleaning").
+
+    Args:
+        texts: the short texts; an empty one is held by nothing.
+        least: share from which on a text counts as held, in (0, 1].
+    """
+
+    def __init__(self, texts: Iterable[str], least: float) -> None:
+        self._least = least
+        self._held = [frozenset(_shingles(text)) for text in texts]
+        self._index: defaultdict[bytes, list[int]] = defaultdict(list)
+        counts = Counter(shingle for shingles in self._held for shingle in shingles)
+        for number, shingles in enumerate(self._held):
+            few = len(shingles) - math.ceil(least * len(shingles) - 1e-9) + 1
+            for rare in sorted(shingles, key=lambda shingle: (counts[shingle], shingle))[:few]:
+                self._index[rare].append(number)
+
+    def find(self, text: str) -> tuple[int, float] | None:
+        """Number of the short text that the text holds most of, and the share; None where it holds too little of any.
+
+        The text is read to its end.
+        """
+        shingles = _shingles(text, to=None)
+        able = {number for shingle in shingles & self._index.keys() for number in self._index[shingle]}
+        shares = {number: len(self._held[number] & shingles) / len(self._held[number]) for number in able}
+        best = min(shares, key=lambda number: (-shares[number], number), default=None)
+        return None if best is None or shares[best] < self._least else (best, shares[best])
+
+
 def _bands(least: float) -> tuple[int, int]:
     return next((bands, rows) for limit, bands, rows in _BANDS if least >= limit)
 
@@ -144,8 +190,8 @@ def _blank() -> MinHash:
     return MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=zlib.crc32)
 
 
-def _shingles(text: str) -> set[bytes]:
-    plain = as_words(text).encode("utf-8", errors="surrogatepass")
+def _shingles(text: str, to: int | None = _READ) -> set[bytes]:
+    plain = as_words(text, to).encode("utf-8", errors="surrogatepass")
     return {plain[i : i + _SHINGLE] for i in range(max(1, len(plain) - _SHINGLE + 1))} if plain else set()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -47,6 +48,10 @@ class OwnExpectation(Frozen):
         reserved = sorted(_RESERVED & self.kwargs.keys())
         if reserved:
             raise ValueError(f"{reserved[0]!r} is not an argument of an expectation here: a check sets it itself")
+        try:
+            json.dumps(self.kwargs, allow_nan=False)
+        except ValueError:
+            raise ValueError("an argument is infinite or no number: leave a bound out where there is none") from None
         return self
 
 
