@@ -50,9 +50,13 @@ def load_yaml(path: Path, model: type[M]) -> M:
 
 def parse_yaml(text: str, model: type[M], *, file: Path | str) -> M:
     """Parse YAML text into `model`. Raises ContentError, with every problem of the text in its message."""
-    node, data = _read_yaml(text, file)
     try:
-        return model.model_validate_json(json.dumps(data, default=str))
+        node, data = _read_yaml(text, file)
+        plain = json.dumps(data, default=str)
+    except RecursionError:
+        raise ContentError("it is nested too deeply", file=file) from None
+    try:
+        return model.model_validate_json(plain)
     except ValidationError as error:
         lines = [str(_problem(p, node, file)) for p in validation_problems(error, model)]
         raise ContentError("\n".join(lines)) from None

@@ -28,7 +28,6 @@ __all__ = [
     "promised",
     "read_case_at",
     "read_cases",
-    "readable",
 ]
 
 EXPECTATIONS_NAME = "expectations.yaml"
@@ -54,11 +53,10 @@ class DatasetReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with readable(folder / "dataset.yaml"):
-            self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
+        self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
         self.path = _inside(folder, self.info.cases, "cases")
         knowledge = self.info.knowledge
-        with readable(folder / (knowledge or "")):
+        with _readable(folder / (knowledge or "")):
             found = () if knowledge is None else load_knowledge(_inside(folder, knowledge, "knowledge"))
         self.knowledge = {document.id: document for document in found}
         self.documents = {document.id: digest_of(document) for document in found}
@@ -162,17 +160,15 @@ def promised(folder: Path) -> str | None:
         ContentError: there is something of that name that cannot be read, such as a link to nowhere.
     """
     path = folder / EXPECTATIONS_NAME
-    with readable(path):
+    with _readable(path):
         return _plain_text(path) if path.exists() or path.is_symlink() else None
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Names the file or folder where reading it breaks off: no permission, links in a circle, brackets without end."""
+def _readable(path: Path) -> Iterator[None]:
+    """Names the file or folder where reading it breaks off: no permission, links in a circle."""
     try:
         yield
-    except RecursionError:
-        raise ContentError("it is nested too deeply", file=path) from None
     except OSError as error:
         raise ContentError(f"cannot be read: {error.strerror}", file=path) from None
 

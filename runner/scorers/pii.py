@@ -59,7 +59,7 @@ class PiiScorer(Scorer):
     """Measures `pii_leak_rate`, by conversation."""
 
     name = "pii"
-    version = "1"
+    version = "2"
     Settings = PiiSettings
     settings: PiiSettings
 
