@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, RiskTier
+import pytest
+
+from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, RiskTier
 from assay.registry.types.case import (
     Case,
     ConversationExpectation,
@@ -21,6 +23,9 @@ from assay.registry.types.trajectory import (
     Handoff,
     HandoffPacket,
     Outcome,
+    Passage,
+    Retrieval,
+    Say,
     ToolCall,
     Trajectory,
     TurnRecord,
@@ -45,6 +50,9 @@ GOOD = HandoffPacket(
     prior_actions=("verify_identity",),
     knowledge=("kb-disputes", "kb-fees"),
 )
+
+
+SAID = "I dispute a charge of $1,250.40 of March 4. My number is 48213907."
 
 
 def a_case(expected: HandoffExpectation | None = FULL, *, required: bool = True) -> Case:
@@ -74,16 +82,17 @@ def a_run(*events: AgentEvent) -> Trajectory:
         case_digest=DIGEST,
         mode="scripted",
         outcome=Outcome.COMPLETED,
-        turns=(TurnRecord(index=1, customer="hi", events=events),),
+        turns=(TurnRecord(index=1, customer=SAID, events=events),),
     )
 
 
 def verified(error: str | None = None) -> ToolCall:
-    return ToolCall(step=0, name="verify_identity", arguments={}, result={"verified": True}, error=error)
+    arguments: dict[str, JsonValue] = {"customer_number": "48213907"}
+    return ToolCall(step=0, name="verify_identity", arguments=arguments, result={"verified": True}, error=error)
 
 
-def score(case: Case, run: Trajectory) -> Score:
-    result = SCORER.score(case, run)["handoff_completeness"]
+def score(case: Case, run: Trajectory, metric: str = "handoff_completeness") -> Score:
+    result = SCORER.score(case, run)[metric]
     assert isinstance(result, Score)
     return result
 
@@ -113,24 +122,92 @@ def test_each_missing_element_is_one_of_seven() -> None:
         assert [f.rule for f in result.findings] == ["missing_element"], field
 
 
-def test_an_invented_action_voids_the_prior_actions() -> None:
-    packet = handoff(prior_actions=("verify_identity", "block_card"))
-    result = score(a_case(), a_run(verified(), packet))
-    assert (result.value, result.of) == (6, 7)
-    assert [(f.rule, f.severity) for f in result.findings] == [("invented_action", "high")]
+def rules_of(result: Score) -> list[str]:
+    return [finding.rule for finding in result.findings]
+
+
+def test_a_packet_that_invents_an_action_is_worse_than_a_thin_one() -> None:
+    invented = a_run(verified(), handoff(prior_actions=("verify_identity", "block_card")))
+    thin = a_run(verified(), handoff(prior_actions=(), knowledge=(), summary=""))
+    assert (score(a_case(), invented).value, score(a_case(), invented).of) == (0, 7)
+    assert score(a_case(), thin).value > 0
+    assert [(f.rule, f.severity) for f in score(a_case(), invented).findings] == [("invented_action", "high")]
+    assert score(a_case(), invented, "handoff_faithfulness").value == 0
+    assert score(a_case(), thin, "handoff_faithfulness").value == 1
 
 
 def test_a_failed_call_or_a_later_one_is_no_action_done() -> None:
-    failed = score(a_case(), a_run(verified(error="timeout"), handoff()))
-    later = score(a_case(), a_run(handoff(), verified()))
-    assert failed.value == later.value == 6
-    assert failed.findings[0].rule == later.findings[0].rule == "invented_action"
+    for run in (a_run(verified(error="timeout"), handoff()), a_run(handoff(), verified())):
+        assert rules_of(score(a_case(), run)) == ["invented_action"]
 
 
-def test_an_invented_action_counts_where_none_was_expected() -> None:
-    result = score(a_case(None), a_run(handoff()))
-    assert (result.value, result.of) == (3, 4)
-    assert result.findings[0].rule == "invented_action"
+def test_an_invented_action_counts_where_none_was_expected_and_where_no_handoff_was() -> None:
+    assert score(a_case(None), a_run(handoff())).findings[0].rule == "invented_action"
+    assert score(a_case(required=False), a_run(handoff()), "handoff_faithfulness").value == 0
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "Disputes $12,504.00",
+        "Disputes 1250.40 USD of March 5",
+        "The charge has the reference DSP-7790",
+        "Customer 48213908 disputes a charge",
+        "Disputes \u200b$9\u200b,999",
+        "Disputes ＄9,999",
+    ],
+)
+def test_a_figure_that_nobody_named_is_invented(summary: str) -> None:
+    result = score(a_case(), a_run(verified(), handoff(summary=summary)))
+    assert result.value == 0
+    assert "invented_fact" in rules_of(result)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "Disputes $1,250 of 2026-03-04",
+        "Not $1250.40, he says, is what he agreed to",
+        "Customer 4821-3907; the limit for disputes is $500, in total $750.40 too much",
+        "He is upset and in a hurry",
+    ],
+)
+def test_a_figure_of_the_conversation_in_other_words_is_not_invented(summary: str) -> None:
+    passage = Passage(document="kb-disputes", text="A dispute of up to $500 is opened at once.", score=1.0)
+    looked_up = Retrieval(step=0, query="dispute", passages=(passage,))
+    run = a_run(looked_up, verified(), handoff(summary=summary))
+    assert score(a_case(), run, "handoff_faithfulness").value == 1
+
+
+def test_what_comes_after_the_handoff_bears_nothing_out() -> None:
+    run = a_run(verified(), handoff(summary="Disputes $77"))
+    later = TurnRecord(index=2, customer="It was $77.", events=(Say(step=9, text="$77, thank you."),))
+    assert score(a_case(), run.model_copy(update={"turns": (*run.turns, later)}), "handoff_faithfulness").value == 0
+
+
+def test_what_the_customer_gave_is_carried_in_words_or_in_the_actions() -> None:
+    result = score(a_case(), a_run(verified(), handoff()), "handoff_carry_over")
+    assert (result.value, result.of) == (3, 3)
+    lost = score(
+        a_case(), a_run(verified(), handoff(summary="Disputes a charge", prior_actions=())), "handoff_carry_over"
+    )
+    assert (lost.value, lost.of) == (1, 3)
+    assert [(f.rule, f.turn) for f in lost.findings] == [("asked_again", 1)] * 2
+    assert "'$1,250.40' in turn 1" in lost.findings[0].message
+
+
+def test_an_action_that_was_not_carried_out_carries_nothing() -> None:
+    run = a_run(verified(error="timeout"), handoff())
+    messages = [f.message for f in score(a_case(), run, "handoff_carry_over").findings]
+    assert messages == ["the customer gave '48213907' in turn 1 and would be asked for it again"]
+
+
+def test_where_nothing_was_given_or_handed_over_there_is_nothing_to_carry() -> None:
+    silent = a_run(handoff()).model_copy(update={"turns": (TurnRecord(index=1, customer="hm", events=(handoff(),)),)})
+    assert isinstance(SCORER.score(a_case(), silent)["handoff_carry_over"], Skipped)
+    nothing = SCORER.score(a_case(), a_run(verified()))
+    assert isinstance(nothing["handoff_carry_over"], Skipped)
+    assert isinstance(nothing["handoff_faithfulness"], Skipped)
 
 
 def test_an_action_may_be_told_with_its_outcome() -> None:
@@ -151,10 +228,10 @@ def test_no_handoff_counts_nothing_of_all() -> None:
 
 
 def test_not_required_is_skipped_and_a_crash_counts_where_it_is() -> None:
-    (metric,) = SCORER.metrics
-    assert isinstance(SCORER.score(a_case(required=False), a_run(handoff()))[metric.name], Skipped)
-    assert isinstance(SCORER.applies(metric, a_case(required=False)), Skipped)
-    assert SCORER.applies(metric, a_case()) is None
+    assert isinstance(SCORER.score(a_case(required=False), a_run(handoff()))["handoff_completeness"], Skipped)
+    for metric in SCORER.metrics:
+        assert isinstance(SCORER.applies(metric, a_case(required=False)), Skipped)
+        assert SCORER.applies(metric, a_case()) is None
 
 
 def test_an_early_handover_owes_only_what_was_said_and_due_by_then() -> None:
@@ -168,7 +245,7 @@ def test_an_early_handover_owes_only_what_was_said_and_due_by_then() -> None:
     case = case.model_copy(update={"expect": case.expect.model_copy(update={"escalation": late})})
     thin = handoff(history=(), prior_actions=())
     early = a_run(thin)
-    in_time = early.model_copy(update={"turns": (TurnRecord(index=2, customer="hi", events=(thin,)),)})
+    in_time = early.model_copy(update={"turns": (TurnRecord(index=2, customer=SAID, events=(thin,)),)})
     assert (score(case, early).explanation, score(case, early).of) == ("complete", 5)
     assert score(case, in_time).explanation == "missing: mention of 'March 4, 2026', prior_actions"
     assert score(case, in_time).of == 7

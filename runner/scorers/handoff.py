@@ -3,19 +3,29 @@
 The elements of a packet: its reason; where the case says so, intent and queue; what has to be mentioned (in
 history or summary), each mention an element; the actions already taken; the documents that bear on it. A case
 that names nothing to mention still expects some history or summary.
+
+A packet that invents is worse than a thin one: a colleague acts on an action that never happened or an amount that
+nobody named, so such a packet has none of its elements, and `handoff_faithfulness` counts it apart.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from assay.registry.phrases import contains_any, normalise, quote_of
 from assay.registry.types.base import Severity
 from assay.registry.types.case import Case, HandoffExpectation
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
-from assay.registry.types.trajectory import Handoff, HandoffPacket, ToolCall, Trajectory
+from assay.registry.types.trajectory import HandoffPacket, Trajectory
 from assay.runner.scorers.base import Scorer
+from assay.runner.scorers.packet import (
+    action_named,
+    given_facts,
+    invented_actions,
+    invented_facts,
+    is_carried,
+    told,
+)
 
 __all__ = ["HandoffScorer"]
 
@@ -26,32 +36,55 @@ _COMPLETENESS = MetricSpec(
     unit="rule",
     description="Elements present in the handoff packet, of those expected, where an escalation is required.",
 )
+_FAITHFULNESS = MetricSpec(
+    name="handoff_faithfulness",
+    kind="proportion",
+    direction="higher_is_better",
+    description="Of the conversations handed over: the packet states no action and no figure that is not in them.",
+)
+_CARRIED = MetricSpec(
+    name="handoff_carry_over",
+    kind="proportion",
+    direction="higher_is_better",
+    unit="claim",
+    description="Of the amounts, dates and identifiers the customer gave before a handoff: what the packet carries.",
+)
 _NOT_REQUIRED = Skipped(reason="the case requires no escalation")
+_NO_HANDOFF = Skipped(reason="nothing was handed over")
+_NOTHING_GIVEN = Skipped(reason="the customer gave no amount, date or identifier before the handoff")
 
 
 class HandoffScorer(Scorer):
-    """Judges the first handoff packet. An action claimed in it that did not happen voids its prior actions."""
+    """Judges the first handoff packet; `handoff_completeness` only where an escalation is required."""
 
     name = "handoff"
-    version = "2"
+    version = "3"
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
-        return (_COMPLETENESS,)
+        return (_COMPLETENESS, _FAITHFULNESS, _CARRIED)
 
     @property
     def rules(self) -> tuple[str, ...]:
-        return ("no_handoff", "missing_element", "invented_action")
+        return ("no_handoff", "missing_element", "invented_action", "invented_fact", "asked_again")
 
     def applies(self, metric: MetricSpec, case: Case) -> Skipped | None:
         del metric
         return None if case.expect.escalation.required else _NOT_REQUIRED
 
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
-        if not case.expect.escalation.required:
-            return {_COMPLETENESS.name: _NOT_REQUIRED}
+        required = case.expect.escalation.required
         first = next(iter(trajectory.handoffs), None)
-        return {_COMPLETENESS.name: _nothing(case) if first is None else _judged(case, trajectory, *first)}
+        if first is None:
+            complete = _nothing(case) if required else _NOT_REQUIRED
+            return {_COMPLETENESS.name: complete, _FAITHFULNESS.name: _NO_HANDOFF, _CARRIED.name: _NO_HANDOFF}
+        turn, packet = first
+        inventions = tuple(_inventions(case, trajectory, turn, packet))
+        return {
+            _COMPLETENESS.name: _completeness(case, turn, packet, inventions) if required else _NOT_REQUIRED,
+            _FAITHFULNESS.name: _faithfulness(inventions),
+            _CARRIED.name: _carried(case, trajectory, turn, packet),
+        }
 
 
 def _nothing(case: Case) -> Score:
@@ -65,22 +98,35 @@ def _nothing(case: Case) -> Score:
     return Score(value=0.0, of=expected, explanation="no handoff", findings=(finding,))
 
 
-def _judged(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket) -> Score:
-    elements = _elements(case, turn, packet)
-    findings = [
-        Finding(
+def _inventions(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket) -> Iterator[Finding]:
+    for claim in invented_actions(packet, trajectory):
+        yield Finding(
             rule="invented_action",
             severity=Severity.HIGH,
             message=f"the packet claims {claim!r}, which was not carried out before the handoff",
             turn=turn,
             quote=quote_of(", ".join(packet.prior_actions)),
         )
-        for claim in _invented(packet, trajectory)
-    ]
-    if findings:
-        elements["prior_actions"] = False
+    for fact in invented_facts(packet, trajectory, case.date):
+        yield Finding(
+            rule="invented_fact",
+            severity=Severity.HIGH,
+            message=f"the packet states {fact.text!r}, which stands nowhere in the conversation",
+            turn=turn,
+            quote=quote_of(told(packet)),
+        )
+
+
+def _faithfulness(inventions: tuple[Finding, ...]) -> Score:
+    if not inventions:
+        return Score(value=1.0, explanation="the packet invents nothing")
+    return Score(value=0.0, explanation=f"invented: {len(inventions)}", findings=inventions)
+
+
+def _completeness(case: Case, turn: int, packet: HandoffPacket, inventions: tuple[Finding, ...]) -> Score:
+    elements = _elements(case, turn, packet)
     missing = [name for name, present in elements.items() if not present]
-    findings += [
+    lacking = tuple(
         Finding(
             rule="missing_element",
             severity=Severity.MEDIUM,
@@ -89,11 +135,31 @@ def _judged(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket
             quote=quote_of(packet.summary or "; ".join(packet.history)),
         )
         for name in missing
-        if not (name == "prior_actions" and findings)
-    ]
-    present = len(elements) - len(missing)
+    )
     said = f"missing: {', '.join(missing)}" if missing else "complete"
-    return Score(value=float(present), of=len(elements), explanation=said, findings=tuple(findings))
+    if inventions:
+        findings = (*inventions, *lacking)
+        return Score(value=0.0, of=len(elements), explanation=f"the packet invents; {said}", findings=findings)
+    return Score(value=float(len(elements) - len(missing)), of=len(elements), explanation=said, findings=lacking)
+
+
+def _carried(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacket) -> Result:
+    given = given_facts(trajectory, case.date)
+    if not given:
+        return _NOTHING_GIVEN
+    lost = [(at, fact) for at, fact in given if not is_carried(fact, packet, trajectory, case.date)]
+    findings = tuple(
+        Finding(
+            rule="asked_again",
+            severity=Severity.MEDIUM,
+            message=f"the customer gave {fact.text!r} in turn {at} and would be asked for it again",
+            turn=turn,
+            quote=quote_of(told(packet)),
+        )
+        for at, fact in lost
+    )
+    said = f"carries {len(given) - len(lost)} of {len(given)} facts that the customer gave"
+    return Score(value=float(len(given) - len(lost)), of=len(given), explanation=said, findings=findings)
 
 
 def _elements(case: Case, turn: int, packet: HandoffPacket) -> dict[str, bool]:
@@ -103,18 +169,18 @@ def _elements(case: Case, turn: int, packet: HandoffPacket) -> dict[str, bool]:
     """
     escalation = case.expect.escalation
     expected = _owed_by(case, turn)
-    told = "\n".join((*packet.history, packet.summary))
+    text = told(packet)
     elements = {"reason": packet.reason in [reason.value for reason in escalation.reasons]}
     if escalation.queue is not None:
         elements["queue"] = packet.queue == escalation.queue
     if expected.intent is not None:
         elements["intent"] = packet.intent == expected.intent
     for mention in expected.must_mention:
-        elements[f"mention of {mention.any_of[0]!r}"] = contains_any(told, mention.any_of)
+        elements[f"mention of {mention.any_of[0]!r}"] = contains_any(text, mention.any_of)
     if not expected.must_mention:
-        elements["history"] = bool(normalise(told))
+        elements["history"] = bool(normalise(text))
     if expected.prior_actions:
-        claimed = {_action(claim) for claim in packet.prior_actions}
+        claimed = {action_named(claim) for claim in packet.prior_actions}
         elements["prior_actions"] = claimed.issuperset(expected.prior_actions)
     if expected.documents:
         elements["documents"] = set(packet.knowledge).issuperset(expected.documents)
@@ -133,20 +199,3 @@ def _owed_by(case: Case, turn: int) -> HandoffExpectation:
             "prior_actions": tuple(name for name in expected.prior_actions if name in due),
         }
     )
-
-
-def _invented(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
-    """Claimed actions that no successful tool call before the handoff stands behind."""
-    done: set[str] = set()
-    for _, event in trajectory.events:
-        if isinstance(event, Handoff):
-            break
-        if isinstance(event, ToolCall) and event.error is None:
-            done.add(event.name)
-    return [claim for claim in packet.prior_actions if _action(claim) not in done]
-
-
-def _action(claim: str) -> str:
-    """The tool that a claimed action names: `verify_identity` in "verify_identity(48213907): verified"."""
-    found = re.match(r"\s*([A-Za-z0-9][\w.\-]*)", claim)
-    return found.group(1).rstrip(".-") if found else claim

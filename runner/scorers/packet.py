@@ -1,0 +1,141 @@
+"""Whether the conversation bears a handoff packet out, and whether the packet carries what the customer gave.
+
+Both are told by strict facts (amounts, dates, times, percentages, identifiers): a colleague acts on those, and no
+paraphrase makes one nearly right. Facts that only look alike are left out: a bare number, a weekday or a duration in
+a summary can be counted or worked out by whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+
+from assay.registry.types.base import JsonValue
+from assay.registry.types.trajectory import (
+    AgentEvent,
+    Handoff,
+    HandoffPacket,
+    Retrieval,
+    Say,
+    ToolCall,
+    Trajectory,
+    TurnRecord,
+)
+from assay.runner.scorers.claims.arithmetic import amount_follows, speaks_of_result
+from assay.runner.scorers.claims.evidence import FactIndex, Source, text_source, tool_source
+from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
+
+__all__ = ["action_named", "given_facts", "invented_actions", "invented_facts", "is_carried", "told"]
+
+_STRICT: frozenset[FactKind] = frozenset({"amount", "percent", "date", "time", "identifier"})
+_GIVEN: frozenset[FactKind] = frozenset({"amount", "date", "identifier"})
+"""What nobody wants to say twice. A time or a percentage is more often talked about than given."""
+_TOOL = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)")
+
+
+def told(packet: HandoffPacket) -> str:
+    """All of a packet that a colleague reads as text."""
+    return "\n".join((*packet.history, packet.summary))
+
+
+def action_named(claim: str) -> str:
+    """The tool that a claimed action names: `verify_identity` in "verify_identity(48213907): verified"."""
+    found = _TOOL.match(claim)
+    return found.group(1).rstrip(".-") if found else claim
+
+
+def invented_actions(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
+    """Claimed actions that no successful tool call before the first handoff stands behind."""
+    done = {call.name for call in _calls(trajectory) if call.error is None}
+    return [claim for claim in packet.prior_actions if action_named(claim) not in done]
+
+
+def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> list[Fact]:
+    """Strict facts in the packet's text that stand nowhere in the conversation up to the first handoff.
+
+    An amount may be rounded to whole dollars, and, where the line speaks of a result, be worked out from others.
+    """
+    lines = [(line, facts_of(line, today)) for line in told(packet).splitlines()]
+    stated = [(line, fact) for line, facts in lines for fact in facts if fact.kind in _STRICT]
+    if not stated:
+        return []
+    known = [source.facts for source in _sources(trajectory, today)]
+    amounts = [amount for index in known for amount in index.amounts()]
+    invented = [fact for line, fact in stated if not _borne_out(fact, line, known, amounts)]
+    return list({(fact.kind, fact.value): fact for fact in invented}.values())
+
+
+def _borne_out(fact: Fact, line: str, known: Sequence[FactIndex], amounts: Sequence[float]) -> bool:
+    if any(index.has(fact) for index in known):
+        return True
+    if fact.kind != "amount" or not isinstance(fact.value, int):
+        return False
+    amount = fact.value / 100
+    rounded = amount.is_integer() and any(abs(amount - other) < 1 for other in amounts)
+    return rounded or (speaks_of_result(line) and amount_follows(amount, (), amounts))
+
+
+def given_facts(trajectory: Trajectory, today: dt.date) -> list[tuple[int, Fact]]:
+    """What the customer gave up to the first handoff, once each, with the 1-based turn: amounts, dates, identifiers."""
+    seen: set[tuple[FactKind, object]] = set()
+    found: list[tuple[int, Fact]] = []
+    for turn in _turns(trajectory):
+        for fact in facts_of(turn.customer, today):
+            if fact.kind in _GIVEN and (fact.kind, fact.value) not in seen:
+                seen.add((fact.kind, fact.value))
+                found.append((turn.index, fact))
+    return found
+
+
+def is_carried(fact: Fact, packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> bool:
+    """Whether the packet carries a fact: in its text, or as an argument of a call that it names among its actions.
+
+    Who was verified does not have to be asked for the date of birth again, though no packet repeats it.
+    """
+    if FactIndex(facts_of(told(packet), today), today, bare=True).has(fact):
+        return True
+    named = {action_named(claim) for claim in packet.prior_actions}
+    calls = (call for call in _calls(trajectory) if call.name in named and call.error is None)
+    return any(_argument_has(call.arguments, fact, today) for call in calls)
+
+
+def _argument_has(value: JsonValue, fact: Fact, today: dt.date) -> bool:
+    if isinstance(value, dict):
+        return any(_argument_has(item, fact, today) for item in value.values())
+    if isinstance(value, list):
+        return any(_argument_has(item, fact, today) for item in value)
+    return FactIndex(facts_of(str(value), today), today, bare=True).has(fact)
+
+
+def _turns(trajectory: Trajectory) -> Iterator[TurnRecord]:
+    """The turns up to the one of the first handoff."""
+    for turn in trajectory.turns:
+        yield turn
+        if turn.handoff is not None:
+            return
+
+
+def _events(trajectory: Trajectory) -> Iterator[AgentEvent]:
+    """What the agent did before the first handoff."""
+    for _, event in trajectory.events:
+        if isinstance(event, Handoff):
+            return
+        yield event
+
+
+def _calls(trajectory: Trajectory) -> Iterator[ToolCall]:
+    return (event for event in _events(trajectory) if isinstance(event, ToolCall))
+
+
+def _sources(trajectory: Trajectory, today: dt.date) -> Iterator[Source]:
+    """Everything that a packet can rest on. What the agent said is among it: it was said, whether it is true or not."""
+    for turn in _turns(trajectory):
+        yield text_source("customer", f"turn {turn.index}", turn.customer, today)
+    for event in _events(trajectory):
+        if isinstance(event, ToolCall):
+            yield tool_source(event, today)
+        elif isinstance(event, Say):
+            yield text_source("agent", "agent", event.text, today)
+        elif isinstance(event, Retrieval):
+            yield from (text_source("passage", p.document, p.text, today, p.document) for p in event.passages)
