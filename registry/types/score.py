@@ -10,7 +10,7 @@ from assay.registry.types.base import Digest, Frozen, Name, Severity
 
 MetricKind = Literal["proportion", "mean"]
 Direction = Literal["higher_is_better", "lower_is_better"]
-Unit = Literal["conversation", "turn", "claim", "call", "rule"]
+Unit = Literal["conversation", "turn", "claim", "call", "rule", "document"]
 
 
 class MetricSpec(Frozen):

@@ -17,6 +17,8 @@ SCORERS = {
     "task": "assay.runner.scorers.task:TaskScorer",
     "groundedness": "assay.runner.scorers.groundedness:GroundednessScorer",
     "pii": "assay.runner.scorers.pii:PiiScorer",
+    "retrieval": "assay.runner.scorers.retrieval:RetrievalScorer",
+    "service": "assay.runner.scorers.service:ServiceScorer",
     "reward": "assay.runner.scorers.reward:RewardScorer",
     "ragas_retrieval": "assay.runner.judges.ragas_metrics:RagasRetrievalScorer",
     "deepeval_tools": "assay.runner.judges.deepeval_metrics:DeepEvalToolsScorer",
