@@ -84,18 +84,49 @@ def list_runs(
 @runs_group.command("show")
 def show(
     run: Annotated[str, typer.Argument(help="A stored run.")],
+    by: Annotated[
+        str | None, typer.Option(help="Break down by an attribute of the cases: risk_tier, escalation_reason, ...")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be given several times.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
-    """Show a run's metrics with their intervals."""
+    """Show a run's metrics with their intervals, over all cases or by an attribute of the cases."""
     found, _ = Session(find_workspace()).load_run(run)
-    show_run(found, as_json=as_json)
+    wanted = _metrics_of(found, metric or [])
+    if by is None:
+        show_run(found, wanted, as_json=as_json)
+    else:
+        _show_by(found, by, wanted, as_json=as_json)
 
 
-def show_run(run: EvalRun, *, as_json: bool = False) -> None:
-    """Print a run's metrics over all cases."""
+def _metrics_of(run: EvalRun, named: list[str]) -> list[str]:
+    measured = run.metric_names()
+    for name in named:
+        if name not in measured:
+            raise NotFoundError("metric", name, measured, where="the run")
+    return named or list(measured)
+
+
+def _show_by(run: EvalRun, attribute: str, metrics: list[str], *, as_json: bool) -> None:
+    from assay.gates.metrics import summarise_by
+
+    estimates = [e for e in summarise_by(run, attribute) if e.metric in metrics]
+    if as_json:
+        say(json.dumps([e.model_dump(mode="json") for e in estimates], indent=2))
+        return
+    table(
+        ["metric", attribute, "value", "95 % interval", "n", "cases", "skipped", "failed", "missing"],
+        [[e.metric, e.slice.partition("=")[2], *_row("", e)[1:]] for e in estimates],
+        title=f"{run.bundle_label} on {run.suite}, by {attribute}",
+    )
+    say(f"Run {run.run_id}")
+
+
+def show_run(run: EvalRun, metrics: list[str] | None = None, *, as_json: bool = False) -> None:
+    """Print a run's metrics over all cases, or those of them that are named."""
     from assay.gates.metrics import summarise
 
-    estimates = summarise(run)
+    estimates = {name: e for name, e in summarise(run).items() if metrics is None or e.metric in metrics}
     if as_json:
         body = {
             "run_id": run.run_id,

@@ -22,6 +22,7 @@ from assay.gates.statistics import (
     effective_n,
     wilson,
 )
+from assay.registry.errors import NotMeasuredError, nearest
 from assay.registry.slices import parse
 from assay.registry.types.decision import Estimate, Interval
 from assay.registry.types.run import EvalRun
@@ -37,6 +38,7 @@ __all__ = [
     "estimate_sample",
     "sample_bounds",
     "summarise",
+    "summarise_by",
 ]
 
 IntervalMethod = Literal["clopper_pearson", "wilson"]
@@ -193,6 +195,24 @@ def summarise(run: EvalRun, confidence: float = 0.95) -> dict[str, Estimate]:
         _key(metric, part): estimate_sample(collect(evidence, metric, part), confidence, "wilson", "two")
         for metric, part in sorted(wanted)
     }
+
+
+def summarise_by(run: EvalRun, attribute: str, confidence: float = 0.95) -> list[Estimate]:
+    """Every metric over each value that the cases have for one attribute, sorted, as `summarise` estimates it.
+
+    Metrics that every case of a value skips are left out.
+
+    Raises:
+        NotMeasuredError: the run contradicts itself, or no case has the attribute; names the nearest one.
+    """
+    evidence = read_evidence(run)
+    values = sorted({value for unit in evidence.units for value in unit.attributes.get(attribute, ())})
+    if not values:
+        known = sorted({name for unit in evidence.units for name, given in unit.attributes.items() if given})
+        raise NotMeasuredError(f"no case has a value for {attribute!r}.{nearest(attribute, known)}")
+    wanted = [(metric, f"{attribute}={value}") for metric in sorted(evidence.metrics) for value in values]
+    samples = (collect(evidence, metric, part) for metric, part in wanted)
+    return [estimate_sample(s, confidence, "wilson", "two") for s in samples if s.cases or s.failed or s.missing]
 
 
 def estimate_sample(

@@ -104,6 +104,19 @@ def test_runs_and_bundles_are_listed(assay, released: Path) -> None:
     assert assay("bundle", "show", "harborline@champion").code == 0
 
 
+def test_a_run_is_broken_down_by_an_attribute_of_its_cases(assay, released: Path) -> None:
+    by = ("runs", "show", "latest", "--metric", "escalation_recall", "--by")
+    tiers = json.loads(assay(*by, "risk_tier", "--json", cwd=released).out)
+    overall = json.loads(assay("runs", "show", "latest", "--json").out)["metrics"]["escalation_recall"]
+    assert [e["slice"] for e in tiers] == [f"risk_tier={tier}" for tier in ("critical", "high", "low", "medium")]
+    assert sum(e["units"] for e in tiers) == overall["units"]
+    assert sum(e["events"] for e in tiers) == overall["events"]
+    assert "customer_request" in assay(*by, "escalation_reason").out
+    assert "Did you mean 'risk_tier'" in assay(*by, "risk_tire").err
+    unknown = assay("runs", "show", "latest", "--metric", "escalation_recal")
+    assert (unknown.code, "Did you mean 'escalation_recall'" in unknown.err) == (2, True)
+
+
 def test_a_changed_dataset_voids_the_decision(assay, released: Path) -> None:
     cases = released / "datasets" / "harborline" / "cases.jsonl"
     before = cases.read_text()
