@@ -29,6 +29,8 @@ from assay.runner.agents.base import ConversationContext, ToolResult
 from assay.runner.agents.factory import build_agent
 from assay.runner.agents.reference.dates import find_dates, find_month, find_time
 from assay.runner.agents.reference.facts import extract
+from assay.runner.agents.reference.judgement import understand
+from assay.runner.agents.reference.memory import Memory
 from assay.runner.agents.reference.prompt import Prompt
 from assay.runner.agents.reference.recall import recalled
 from assay.runner.agents.reference.replies import is_noise, is_pause, yes_or_no
@@ -204,6 +206,39 @@ def talk(models: Callable[[str], Any]) -> Callable[..., list[Recorder]]:
 
 def without_section(name: str) -> Callable[[str], str]:
     return lambda prompt: re.sub(rf"## {name}\n.*?(?=## |\Z)", "", prompt, flags=re.DOTALL)
+
+
+# Messages that nobody trained on
+
+
+def held_out(name: str, models: Callable[[str], Any]) -> tuple[float, float]:
+    """(recall, false escalations) of a bundle's model over first messages that no model was trained or tuned on."""
+    bundle = source(name)
+    human = {intent for intent, known in bundle.autonomy.intents.items() if known.autonomy == "human"}
+    escalated: dict[bool, list[bool]] = {True: [], False: []}
+    for row in csv.DictReader(io.StringIO(read_text(BUNDLES / "held-out" / "messages.csv"))):
+        read = understand(row["text"], Memory(), TriageModel(models(name)), bundle.autonomy)
+        needed = row["intent"] in human or row["signal"] != "none"
+        escalated[needed].append(read.escalate is not None)
+    return tuple(sum(found) / len(found) for found in (escalated[True], escalated[False]))  # type: ignore[return-value]
+
+
+def test_messages_that_nobody_trained_on_are_told_apart_and_a_poor_model_does_not(models: Callable[[str], Any]) -> None:
+    recall, false = held_out("champion", models)
+    assert recall >= 0.85
+    assert false <= 0.12
+    assert held_out("poor-model", models)[0] < 0.7
+
+
+def test_nothing_held_out_is_trained_on() -> None:
+    from assay.registry.content.similarity import NearestTexts
+
+    texts = [row["text"] for row in csv.DictReader(io.StringIO(read_text(BUNDLES / "held-out" / "messages.csv")))]
+    near = NearestTexts(0.8, lambda name: trained[int(name)])
+    trained = [row[0] for row in parse_utterances(read_text(BUNDLES / "training" / "utterances.csv"))]
+    for number, text in enumerate(trained):
+        near.nearest(text, add_as=str(number))
+    assert [text for text in texts if len(text.split()) >= 5 and near.nearest(text)] == []
 
 
 # Identity and reads

@@ -179,6 +179,17 @@ def test_a_figure_of_the_conversation_in_other_words_is_not_invented(summary: st
     assert score(a_case(), run, "handoff_faithfulness").value == 1
 
 
+@pytest.mark.parametrize(
+    ("date", "faithful"), [("2026-03-20", 1), ("2026-04-20", 1), ("2026-08-20", 0), ("2026-03-21", 0)]
+)
+def test_a_day_without_its_month_is_one_of_the_coming_months(date: str, faithful: int) -> None:
+    run = a_run(handoff(summary=f"Wants to come on {date}", prior_actions=(), history=()))
+    run = run.model_copy(
+        update={"turns": (run.turns[0].model_copy(update={"customer": "I can also do the 20th, same time."}),)}
+    )
+    assert score(a_case(), run, "handoff_faithfulness").value == faithful
+
+
 def test_what_comes_after_the_handoff_bears_nothing_out() -> None:
     run = a_run(verified(), handoff(summary="Disputes $77"))
     later = TurnRecord(index=2, customer="It was $77.", events=(Say(step=9, text="$77, thank you."),))

@@ -193,7 +193,7 @@ class Case(Frozen):
 def _escalation_values(escalation: EscalationExpectation) -> tuple[str, ...]:
     if escalation.required:
         return ("required",)
-    return ("not_required", "near_miss") if escalation.near_miss_of else ("not_required",)
+    return ("not_required", "near_miss" if escalation.near_miss_of else "ordinary")
 
 
 class DatasetInfo(Frozen):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import (
@@ -31,6 +31,8 @@ __all__ = ["action_named", "given_facts", "invented_actions", "invented_facts", 
 _STRICT: frozenset[FactKind] = frozenset({"amount", "percent", "date", "time", "identifier"})
 _GIVEN: frozenset[FactKind] = frozenset({"amount", "date", "identifier"})
 """What nobody wants to say twice. A time or a percentage is more often talked about than given."""
+_DAY = re.compile(r"\bthe (3[01]|[12]?\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_MONTHS_AHEAD = 2
 _TOOL = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)")
 
 
@@ -54,7 +56,8 @@ def invented_actions(packet: HandoffPacket, trajectory: Trajectory) -> list[str]
 def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> list[Fact]:
     """Strict facts in the packet's text that stand nowhere in the conversation up to the first handoff.
 
-    An amount may be rounded to whole dollars, and, where the line speaks of a result, be worked out from others.
+    An amount may be rounded to whole dollars, and, where the line speaks of a result, be worked out from others. "The
+    20th" is a date of the coming two months.
     """
     lines = [(line, facts_of(line, today)) for line in told(packet).splitlines()]
     stated = [(line, fact) for line, facts in lines for fact in facts if fact.kind in _STRICT]
@@ -62,7 +65,10 @@ def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date
         return []
     known = [source.facts for source in _sources(trajectory, today)]
     amounts = [amount for index in known for amount in index.amounts()]
-    invented = [fact for line, fact in stated if not _borne_out(fact, line, known, amounts)]
+    days = {int(day) for turn in _turns(trajectory) for day in _DAY.findall(turn.customer)}
+    invented = [
+        fact for line, fact in stated if not _borne_out(fact, line, known, amounts) and not _is_day(fact, days, today)
+    ]
     return list({(fact.kind, fact.value): fact for fact in invented}.values())
 
 
@@ -74,6 +80,16 @@ def _borne_out(fact: Fact, line: str, known: Sequence[FactIndex], amounts: Seque
     amount = fact.value / 100
     rounded = amount.is_integer() and any(abs(amount - other) < 1 for other in amounts)
     return rounded or (speaks_of_result(line) and amount_follows(amount, (), amounts))
+
+
+def _is_day(fact: Fact, days: Collection[int], today: dt.date) -> bool:
+    if fact.kind != "date" or not isinstance(fact.value, tuple):
+        return False
+    year, month, day = fact.value
+    if day not in days or not isinstance(month, int):
+        return False
+    ahead = (month - today.month) % 12
+    return ahead <= _MONTHS_AHEAD and year in (None, today.year + (today.month + ahead > 12))
 
 
 def given_facts(trajectory: Trajectory, today: dt.date) -> list[tuple[int, Fact]]:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import triage
+
 import datasets
 from assay.registry.digest import digest_of
 from assay.registry.types.case import Case
@@ -29,10 +31,13 @@ def main() -> None:
     rows = [startup(), replay(), deciding(), *datasets.rows()]
     for row in rows:
         print(f"{row['what']}: {row['seconds']:.3f} s (against {row['against']}: {row['floor']:.3f} s)")
+    held_out = triage.rows()
+    for found in held_out:
+        shares = ", ".join(f"{name} {found[name]['value']}" for name in ("recall", "false_escalations"))
+        print(f"triage model of {found['bundle']} on messages it was not trained on: {shares}")
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(
-        json.dumps({"python": platform.python_version(), "machine": platform.machine(), "rows": rows}, indent=2)
-    )
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    OUT.write_text(json.dumps({**machine, "rows": rows, "held_out": held_out}, indent=2))
     print(f"Written to {OUT}")
 
 
