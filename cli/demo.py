@@ -35,7 +35,7 @@ _RELEASES = (
     _Release("drop-verification", "a prompt edit that drops identity verification and a disclosure", "FAIL"),
     _Release("weak-retrieval", "a retrieval config that answers from weak passages", "FAIL"),
     _Release("poor-model", "a model trained on poor data", "FAIL"),
-    _Release("improved", "a real improvement", "PASS"),
+    _Release("improved", "a wider search, which has to show that it is no step back", "PASS"),
 )
 
 
@@ -56,6 +56,9 @@ def run_demo(folder: Path) -> int:
         say(f"                  {path}")
     say(f"MLflow:           {_command('mlflow')} ui --backend-store-uri {session.workspace.tracking_uri}")
     say(f"Go on from here:  cd {folder} && {_command('assay')} status harborline")
+    say(
+        f"What the champion still lacks for every customer:  {_command('assay')} gate harborline@champion --policy scaled"
+    )
     surprises = [r.file for r, decision, _, _ in outcomes if decision.verdict != r.expected]
     for name in surprises:
         say(f"Unexpected verdict: {name}")

@@ -1183,7 +1183,7 @@ def test_only_what_was_told_is_told_again() -> None:
 
 
 def test_an_unclear_message_with_an_identity_is_one_of_the_tasks(talk: Any) -> None:
-    _, second = talk("Is it expensive to get more checks?", f"ok, so do that. {WHO}", tools=VERIFIED)
+    _, second = talk("How much is it to order a book of checks?", f"ok, so do that. {WHO}", tools=VERIFIED)
     assert second.calls == ["verify_identity"]
     assert "checks" in second.text
     assert "yes or no" in second.text

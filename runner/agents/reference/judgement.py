@@ -7,9 +7,10 @@ sentence of a harmless request. Distress also adds up over a conversation.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from assay.registry.types.base import AutonomyLevel
+from assay.registry.types.base import AutonomyLevel, EscalationReason
 from assay.registry.types.bundle import AutonomyPolicy
 from assay.runner.agents.reference.handoff import Situation
 from assay.runner.agents.reference.inquiries import goes_on
@@ -37,6 +38,11 @@ where a task is under way or a question goes on from the one before, since most 
 The sum is calibrated, whereas the probability of the leading matter depends on how many others are like it."""
 _LEADS = 0.25
 """And one of them has to stand out: a little of everything is what small talk looks like."""
+_HARM, _HARM_SENTENCE, _HARM_LEADS = 0.4, 0.5, 0.2
+"""The same for matters in which a miss hurts the customer (fraud, hardship, grief, ...): there one more needless
+handover is worth it sooner. In cross-validation over the utterances written blind, this finds a seventh of those
+matters that were missed, for 14 more needless handovers in 1,000 messages."""
+_HARMFUL = frozenset({EscalationReason.MATERIAL_IMPACT, EscalationReason.EMOTIONAL_DISTRESS})
 _GRAVE_FOR_SURE = 0.8
 """From here on distress is the reason, whatever else there is; below, the most likely reason is."""
 _TRACE = 0.3
@@ -130,16 +136,36 @@ def _matters(policy: AutonomyPolicy) -> list[str]:
 
 def _matter(whole: Reading, parts: tuple[Reading, ...], policy: AutonomyPolicy, sure: float) -> str | None:
     """The leading one of the matters that always go to a person, where it is likely enough that it is one of them."""
-    human = _matters(policy)
-    leading = max(human, key=lambda name: whole.intents.get(name, 0.0), default=None)
+    harmful = [name for name in _matters(policy) if policy.intents[name].reason in _HARMFUL]
+    found = _likely(whole, parts, _matters(policy), (sure, _LEADS, _SENTENCE_SURE))
+    return found or _likely(whole, parts, harmful, (_HARM, _HARM_LEADS, _HARM_SENTENCE))
+
+
+def _likely(
+    whole: Reading, parts: tuple[Reading, ...], matters: Collection[str], least: tuple[float, float, float]
+) -> str | None:
+    """The leading one of `matters` where the message, or a sentence of it, is likely enough one of them.
+
+    Args:
+        whole: reading of the message.
+        parts: readings of its sentences.
+        matters: intents.
+        least: how likely they have to be together, and the leading one alone, in the message; and in a sentence.
+    """
+    together, leading = _share(whole, matters)
     if leading is None:
         return None
-    together = sum(whole.intents.get(name, 0.0) for name in human)
-    if together >= sure and whole.intents.get(leading, 0.0) >= _LEADS:
+    if together >= least[0] and whole.intents.get(leading, 0.0) >= least[1]:
         return leading
-    clear = [(r.intents[r.intent], r.intent) for r in parts if r.intent in human]
-    clear = [found for found in clear if found[0] >= _SENTENCE_SURE]
+    clear = [(part.intents[part.intent], part.intent) for part in parts if part.intent in matters]
+    clear = [found for found in clear if found[0] >= least[2]]
     return max(clear)[1] if clear and together >= _ECHO else None
+
+
+def _share(reading: Reading, matters: Collection[str]) -> tuple[float, str | None]:
+    """How likely a reading is one of `matters`, and which of them leads."""
+    leading = max(matters, key=lambda name: reading.intents.get(name, 0.0), default=None)
+    return sum(reading.intents.get(name, 0.0) for name in matters), leading
 
 
 def _clearest(whole: Reading, parts: tuple[Reading, ...], policy: AutonomyPolicy) -> tuple[str, float]:
