@@ -11,6 +11,7 @@ from assay.gates.rules import Bench, NoBaseline, judge
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import CheckResult, Decision, EvidenceRef, Verdict
 from assay.registry.types.run import EvalRun
+from assay.registry.types.score import Score
 
 __all__ = ["decide"]
 
@@ -173,3 +174,16 @@ def _not_measured(run: EvalRun, candidate: Evidence | str) -> Iterator[str]:
             yield f"{words}: {planned - len(results) - absent} trials were run but not scored."
         if kinds["skipped"] == planned:
             yield f"{words}: does not apply to any of the {planned} trials."
+    yield from _never_exercised(run)
+
+
+def _never_exercised(run: EvalRun) -> Iterator[str]:
+    """Rules that no conversation gave occasion to break: that they were kept is no evidence."""
+    told: dict[str, set[str]] = {}
+    for record in run.scores:
+        if isinstance(record.result, Score) and record.result.exercised is not None:
+            told.setdefault(record.scorer, set()).update(record.result.exercised)
+    for scorer in run.scorers:
+        silent = [rule for rule in scorer.rules if rule not in told[scorer.name]] if scorer.name in told else []
+        if silent:
+            yield f"Rules of the scorer {scorer.name} that were never exercised: {', '.join(silent)}."

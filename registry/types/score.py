@@ -50,6 +50,8 @@ class Score(Frozen):
     of: Annotated[int, Field(ge=1)] = 1
     explanation: str = ""
     findings: tuple[Finding, ...] = ()
+    exercised: tuple[Name, ...] | None = None
+    """Rules that the conversation gave occasion to break; None where the scorer does not tell."""
 
 
 class Skipped(Frozen):

@@ -37,9 +37,15 @@ _NO_CRITICAL_RULE = Skipped(reason="the rule pack has no rule of severity critic
 
 
 class PolicySettings(Frozen):
-    """`rules`: the name of a rule pack, which is a YAML file of the workspace's rules folder."""
+    """`rules`: the name of a rule pack, which is a YAML file of the workspace's rules folder.
+
+    `writes`, `verified`: tools that change something, and that need a verified identity, beside those that the pack and
+    the bundle's manifest declare. A pack that is meant for any agent declares none itself.
+    """
 
     rules: Name
+    writes: tuple[Name, ...] = ()
+    verified: tuple[Name, ...] = ()
 
 
 class PolicyScorer(Scorer):
@@ -51,15 +57,18 @@ class PolicyScorer(Scorer):
     """
 
     name = "policy"
-    version = "2"
+    version = "3"
     Settings = PolicySettings
 
     def __init__(self, settings: Frozen, context: ScorerContext) -> None:
         super().__init__(settings, context)
-        wanted = PolicySettings.model_validate(settings.model_dump()).rules
+        given = PolicySettings.model_validate(settings.model_dump())
+        wanted = given.rules
         if wanted not in context.rule_packs:
             raise NotFoundError("rule pack", wanted, context.rule_packs, where="scorer 'policy' (setting 'rules')")
-        self.pack: RulePack = parse_pack(context.rule_packs[wanted], file=f"rule pack {wanted}")
+        pack = parse_pack(context.rule_packs[wanted], file=f"rule pack {wanted}")
+        more = {"writes": (*pack.writes, *given.writes), "verified": (*pack.verified, *given.verified)}
+        self.pack: RulePack = pack.model_copy(update=more)
         for where, tool in tools_named(self.pack) if context.tools else ():
             if tool not in context.tools:
                 hint = nearest(tool, context.tools)
@@ -97,9 +106,12 @@ class PolicyScorer(Scorer):
         explanation = _explanation(outcomes)
         findings = _findings(outcomes)
         grave = tuple(finding for finding in findings if finding.severity is Severity.CRITICAL)
+        occasions = tuple(rule.id for rule, outcome in outcomes if outcome.exercised)
         critical: Result = Score(value=float(bool(grave)), explanation=explanation, findings=grave)
         return {
-            _ADHERENCE.name: Score(value=float(not findings), explanation=explanation, findings=findings),
+            _ADHERENCE.name: Score(
+                value=float(not findings), explanation=explanation, findings=findings, exercised=occasions
+            ),
             _CRITICAL.name: critical if self._critical else _NO_CRITICAL_RULE,
         }
 
@@ -132,7 +144,14 @@ def _tool_classes(rule: Rule) -> set[str]:
     condition = rule.condition
     given = condition.model_dump() if isinstance(condition, Frozen) else {}
     trigger = given.get("when") if isinstance(given.get("when"), dict) else {}
-    values = [given.get("tools"), given.get("data_of"), given.get("forbids"), (trigger or {}).get("called")]
+    spoken = [name for event in rule.temporal.events() for name in event.names] if rule.temporal else []
+    values = [
+        *(name for name in spoken if name in ("writes", "verified")),
+        given.get("tools"),
+        given.get("data_of"),
+        given.get("forbids"),
+        (trigger or {}).get("called"),
+    ]
     return {value for value in values if isinstance(value, str)}
 
 

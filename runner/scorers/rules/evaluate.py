@@ -8,6 +8,8 @@ from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.rules import calls, speech
 from assay.runner.scorers.rules.airline_state import STATE_CHECKS
 from assay.runner.scorers.rules.model import Rule, RulePack, RuleScope
+from assay.runner.scorers.rules.temporal.holds import check_rule
+from assay.runner.scorers.rules.temporal.trace import trace_of
 from assay.runner.scorers.rules.view import Checked, View
 
 __all__ = ["check", "in_scope", "view_of"]
@@ -62,4 +64,6 @@ def check(rule: Rule, view: View) -> Checked:
     """What the rule finds in the trajectory. A rule that is not about the case is not exercised."""
     if not in_scope(rule.scope, view.case):
         return Checked(exercised=False)
+    if rule.temporal is not None:
+        return check_rule(rule.temporal, trace_of(view))
     return _CHECKS[rule.kind](rule.condition, view)

@@ -18,6 +18,7 @@ A rule has exactly one condition. Its key is the condition's kind:
 | `one_tool_per_step` | one message of the agent holds several tool calls |
 | `no_text_with_tool` | one message of the agent holds text and a tool call |
 | `state_check` | a named check over the state that tool results showed finds something |
+| `holds` | a sentence of the language of temporal rules does not hold (docs/policy-language.md) |
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from assay.registry.strict import parse_yaml
 from assay.registry.types.base import AutonomyLevel, Frozen, JsonValue, Name, RiskTier, Severity
 from assay.runner.scorers.rules.airline_state import STATE_CHECKS
 from assay.runner.scorers.rules.patterns import PatternError, compiled
+from assay.runner.scorers.rules.temporal.parser import RuleSyntaxError, parse_rule
+from assay.runner.scorers.rules.temporal.syntax import Rule as TemporalRule
 
 __all__ = ["CONDITIONS", "Rule", "RulePack", "RuleScope", "Trigger", "parse_pack", "tools_named"]
 
@@ -211,11 +214,17 @@ class Rule(Frozen):
     one_tool_per_step: Literal[True] | None = None
     no_text_with_tool: Literal[True] | None = None
     state_check: Name | None = None
+    holds: Text | None = None
 
     @cached_property
     def kind(self) -> str:
         """The key of the rule's condition."""
         return next(kind for kind in CONDITIONS if getattr(self, kind) is not None)
+
+    @cached_property
+    def temporal(self) -> TemporalRule | None:
+        """What `holds` states, read."""
+        return parse_rule(self.holds) if self.holds is not None else None
 
     @property
     def condition(self) -> Condition:
@@ -231,6 +240,11 @@ class Rule(Frozen):
         if self.state_check is not None and self.state_check not in STATE_CHECKS:
             hint = nearest(self.state_check, STATE_CHECKS)
             raise ValueError(f"rule {self.id!r}: no state check named {self.state_check!r}.{hint}")
+        if self.holds is not None:
+            try:
+                parse_rule(self.holds)
+            except RuleSyntaxError as error:
+                raise ValueError(f"rule {self.id!r}: {error}") from None
         for pattern in _patterns(self.condition):
             try:
                 compiled(pattern)
@@ -250,6 +264,10 @@ def tools_named(pack: RulePack) -> Iterator[tuple[str, str]]:
     for rule in pack.rules:
         for key, tool in _tools_in(rule.model_dump(mode="json")):
             yield f"{rule.id}.{key}", tool
+        for event in rule.temporal.events() if rule.temporal else ():
+            if event.kind == "calls":
+                names = (name for name in event.names if "*" not in name and name not in ("writes", "verified"))
+                yield from ((f"{rule.id}.holds", name) for name in names)
 
 
 def _tools_in(value: object) -> Iterator[tuple[str, str]]:
