@@ -56,9 +56,8 @@ def run_demo(folder: Path) -> int:
         say(f"                  {path}")
     say(f"MLflow:           {_command('mlflow')} ui --backend-store-uri {session.workspace.tracking_uri}")
     say(f"Go on from here:  cd {folder} && {_command('assay')} status harborline")
-    say(
-        f"What the champion still lacks for every customer:  {_command('assay')} gate harborline@champion --policy scaled"
-    )
+    say("What the champion still lacks for every customer:")
+    say(f"                  {_command('assay')} gate harborline@champion --policy scaled")
     surprises = [r.file for r, decision, _, _ in outcomes if decision.verdict != r.expected]
     for name in surprises:
         say(f"Unexpected verdict: {name}")
