@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import datasets
+import scoring
 from assay.registry.digest import digest_of
 from assay.registry.types.case import Case
 from assay.registry.types.run import EvalRun, PlannedUnit
@@ -26,7 +27,7 @@ OUT = HERE.parents[2] / "build" / "bench.json"
 
 
 def main() -> None:
-    rows = [startup(), replay(), deciding(), *datasets.rows()]
+    rows = [startup(), replay(), deciding(), *datasets.rows(), *scoring.rows()]
     for row in rows:
         print(f"{row['what']}: {row['seconds']:.3f} s (against {row['against']}: {row['floor']:.3f} s)")
     OUT.parent.mkdir(exist_ok=True)
