@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets
 import scoring
+
+import datasets
 from assay.registry.digest import digest_of
 from assay.registry.types.case import Case
 from assay.registry.types.run import EvalRun, PlannedUnit
