@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,6 +225,24 @@ def test_it_cannot_change_what_other_scorers_read(home: ScorerHome) -> None:
     scorer, case, trajectory = function(home, body), a_case(), a_trajectory()
     score_trajectory([scorer], case, trajectory)
     assert (case, trajectory) == (a_case(), a_trajectory())
+
+
+def test_a_workspace_finds_its_own_scorers_and_an_edit_is_another_suite_digest(home: ScorerHome) -> None:
+    from assay.cli.pipeline import Session
+    from assay.registry.workspace import find_workspace
+
+    root = Path(__file__).parents[1]
+    (home.root / "assay.yaml").write_text("schema_version: 1\n")
+    (home.root / "evalsuites").mkdir()
+    (home.root / "evalsuites" / "team.yaml").write_text(
+        "name: team\ndataset: harborline\nscorers:\n- name: checks.greeting:GreetingScorer\n"
+    )
+    shutil.copytree(root / "datasets" / "harborline", home.root / "datasets" / "harborline")
+    session = Session(find_workspace(home.root, {}))
+    before = session.standard("team", None, check_data=False)
+    assert [scorer.info().name for scorer in before.scorers] == ["checks.greeting.GreetingScorer"]
+    (home.root / "checks" / "words.py").write_text(WORDS + "# edited\n")
+    assert session.standard("team", None, check_data=False).suite_digest != before.suite_digest
 
 
 # --- identity -----------------------------------------------------------------------------------------
