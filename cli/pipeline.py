@@ -105,6 +105,7 @@ class Session:
         from assay.registry.content import check_suite, load_rule_packs
         from assay.runner.score import build_scorers, suite_digest
         from assay.runner.scorers.base import ScorerContext
+        from assay.runner.scorers.custom import ScorerHome
 
         suite, dataset = self.load_suite(suite_name)
         check_suite(suite, dataset)
@@ -115,7 +116,7 @@ class Session:
             tools=dataset.info.tools,
             **self._knowledge(dataset),
         )
-        scorers = build_scorers(suite, context)
+        scorers = build_scorers(suite, context, ScorerHome(self.workspace.root, self.workspace.bundles))
         checked, files = self._check_data(dataset, bundle) if check_data else (None, {})
         return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked, files)
 

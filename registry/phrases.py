@@ -139,6 +139,7 @@ def _amount(digits: str) -> str:
     return f"{whole}.{cents:0<2}" if cents else whole
 
 
+@lru_cache(maxsize=8192)
 def amounts(text: str) -> tuple[str, ...]:
     """Amounts of dollars (`$1250.40`) and percentages (`1.50%`, `3%`) in a text, in order."""
     found = _AMOUNT.findall(canonical(text))

@@ -26,35 +26,42 @@ from assay.registry.types.score import MetricSpec, Result, Score, ScoreRecord, S
 from assay.registry.types.suite import ScorerUse, Suite
 from assay.registry.types.trajectory import Outcome, Trajectory
 from assay.runner.scorers.base import Scorer, ScorerContext
-from assay.runner.scorers.catalog import scorer_class
+from assay.runner.scorers.catalog import scorer_class, scorer_factory
+from assay.runner.scorers.custom import ScorerHome
 
 __all__ = ["build_scorers", "score_all", "score_trajectory", "suite_digest", "trajectory_digest"]
 
 _ERROR_LENGTH = 300
 
 
-def build_scorers(suite: Suite, context: ScorerContext) -> tuple[Scorer, ...]:
+def build_scorers(suite: Suite, context: ScorerContext, home: ScorerHome | None = None) -> tuple[Scorer, ...]:
     """The scorers of a suite, with their settings, in the suite's order.
 
+    `home` is where a team's own scorers lie; without it only installed ones are found.
+
     Raises:
-        ContentError: a scorer or a setting does not exist, a value is wrong, or two scorers measure the same
-            metric. All wrong settings are collected first.
+        ContentError: a scorer or a setting does not exist, a value is wrong, a team's own scorer cannot be loaded,
+            or two scorers have one name or measure the same metric. Problems of single scorers are collected first.
     """
     problems: list[str] = []
-    settings = [_settings(suite, use, problems) for use in suite.scorers]
+    made = [_made(suite, use, context, home, problems) for use in suite.scorers]
     if problems:
         raise ContentError("\n".join(problems))
-    wanted = zip(suite.scorers, settings, strict=True)
-    scorers = tuple(scorer_class(use.name)(chosen, context) for use, chosen in wanted if chosen is not None)
+    scorers = tuple(scorer for scorer in made if scorer is not None)
     owners: dict[str, str] = {}
+    names: set[str] = set()
     for scorer in scorers:
-        for metric in scorer.metrics:
+        info = scorer.info()
+        if info.name in names:
+            raise ContentError(f"two scorers are called {info.name!r}", file=f"suite {suite.name!r}")
+        names.add(info.name)
+        for metric in info.metrics:
             if metric.name in owners:
                 raise ContentError(
-                    f"the scorers {owners[metric.name]!r} and {scorer.name!r} both measure {metric.name!r}",
+                    f"the scorers {owners[metric.name]!r} and {info.name!r} both measure {metric.name!r}",
                     file=f"suite {suite.name!r}",
                 )
-            owners[metric.name] = scorer.name
+            owners[metric.name] = info.name
     return scorers
 
 
@@ -98,19 +105,35 @@ def _with_info(scorers: Sequence[Scorer]) -> list[tuple[Scorer, ScorerInfo]]:
     return [(scorer, scorer.info()) for scorer in scorers]
 
 
-def _settings(suite: Suite, use: ScorerUse, problems: list[str]) -> Frozen | None:
-    """The validated settings of one use of a scorer; None where a problem was noted."""
+def _made(
+    suite: Suite, use: ScorerUse, context: ScorerContext, home: ScorerHome | None, problems: list[str]
+) -> Scorer | None:
+    """One scorer of the suite; None where a problem was noted."""
+    place = f"suite {suite.name!r}: scorers.{use.name}"
     try:
-        model = scorer_class(use.name).Settings
+        factory = scorer_factory(use.name, home)
+        if factory is not None:
+            settings = _settings(use, factory.Settings, place, problems)
+            return None if settings is None else factory(settings, context)
+    except ContentError as error:
+        problems.append(f"{place}: {error}")
+        return None
+    try:
+        kind = scorer_class(use.name)
     except NotFoundError as error:
         problems.append(f"suite {suite.name!r}: {error}")
         return None
+    settings = _settings(use, kind.Settings, place, problems)
+    return None if settings is None else kind(settings, context)
+
+
+def _settings(use: ScorerUse, model: type[Frozen], place: str, problems: list[str]) -> Frozen | None:
+    """The validated settings of one use of a scorer; None where a problem was noted."""
     try:
         return model.model_validate_json(json.dumps(use.settings))
     except ValidationError as error:
         for key, problem in validation_problems(error, model):
-            place = f"scorers.{use.name}.settings.{key}" if key else f"scorers.{use.name}.settings"
-            problems.append(f"suite {suite.name!r}: {place}: {problem}")
+            problems.append(f"{place}.settings{f'.{key}' if key else ''}: {problem}")
     return None
 
 

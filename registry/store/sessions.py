@@ -18,7 +18,7 @@ from assay.registry.workspace import Workspace, WorkspaceConfig
 if TYPE_CHECKING:
     from mlflow.entities import Span, Trace
 
-__all__ = ["RecordedCall", "RecordedSession", "RecordedTurn", "read_sessions", "workspace_at"]
+__all__ = ["RecordedCall", "RecordedSession", "RecordedTurn", "read_sessions", "recorded_turn", "workspace_at"]
 
 _SESSION = "mlflow.trace.session"
 _PAGE = 200
@@ -94,7 +94,7 @@ def read_sessions(
     for trace in sorted(_traces(connection, number), key=_began):
         session = (trace.info.trace_metadata or {}).get(_SESSION)
         key = ("session", session) if session else ("trace", trace.info.trace_id)
-        sessions.setdefault(key, []).append(_turn(trace, calls_named))
+        sessions.setdefault(key, []).append(recorded_turn(trace, calls_named))
     return tuple(
         RecordedSession(name if kind == "session" else None, tuple(turns)) for (kind, name), turns in sessions.items()
     )
@@ -129,7 +129,8 @@ def _began(trace: Trace) -> tuple[int, str]:
     return (min(starts, default=int(trace.info.request_time) * 1_000_000), trace.info.trace_id)
 
 
-def _turn(trace: Trace, calls_named: Collection[str]) -> RecordedTurn:
+def recorded_turn(trace: Trace, calls_named: Collection[str] = ()) -> RecordedTurn:
+    """A trace as a plain record. Spans named in `calls_named` are calls, whatever their type."""
     spans = list(trace.data.spans)
     root = next((span for span in spans if span.parent_id is None), None)
     noted = {**(trace.info.trace_metadata or {}), **(trace.info.tags or {})}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from assay.registry.types.base import Frozen, JsonValue, Name
 from assay.registry.types.trajectory import ReplayMode
 
+ScorerName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(:[A-Za-z_][A-Za-z0-9_]*)?$", max_length=120)
+]
+"""A scorer's name, or the dotted path of a team's own: `package.module:ClassName`, `package.module:function`."""
+
 
 class ScorerUse(Frozen):
-    """A scorer by name, with its settings."""
+    """A scorer by name or dotted path, with its settings."""
 
-    name: Name
+    name: ScorerName
     settings: dict[str, JsonValue] = {}
 
 

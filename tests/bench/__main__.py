@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import retrieval
+import scoring
 import triage
 
 import datasets
@@ -28,16 +30,19 @@ OUT = HERE.parents[2] / "build" / "bench.json"
 
 
 def main() -> None:
-    rows = [startup(), replay(), deciding(), *datasets.rows()]
+    rows = [startup(), replay(), deciding(), *datasets.rows(), *scoring.rows()]
     for row in rows:
         print(f"{row['what']}: {row['seconds']:.3f} s (against {row['against']}: {row['floor']:.3f} s)")
+    found_by_search = retrieval.rows()
+    for found in found_by_search:
+        print(f"{found['retriever']} on {found['query']}: recall at 10 {found['recall_at_10']}, MRR {found['mrr']}")
     held_out = triage.rows()
     for found in held_out:
         shares = ", ".join(f"{name} {found[name]['value']}" for name in ("recall", "false_escalations"))
         print(f"triage model of {found['bundle']} on messages it was not trained on: {shares}")
     OUT.parent.mkdir(exist_ok=True)
     machine = {"python": platform.python_version(), "machine": platform.machine()}
-    OUT.write_text(json.dumps({**machine, "rows": rows, "held_out": held_out}, indent=2))
+    OUT.write_text(json.dumps({**machine, "rows": rows, "held_out": held_out, "retrieval": found_by_search}, indent=2))
     print(f"Written to {OUT}")
 
 
