@@ -24,6 +24,7 @@ __all__ = [
     "contains_phrase",
     "mentions",
     "normalise",
+    "plain_punctuation",
     "quote_of",
     "sentences",
 ]
@@ -43,6 +44,9 @@ _PUNCTUATION = str.maketrans(
         "`": None,
     }
 )
+_TYPOGRAPHIC = str.maketrans(
+    {**dict.fromkeys("‘’‚‛′ʼ´", "'"), **dict.fromkeys("“”„‟″", '"'), **dict.fromkeys("‐‑‒–—―−", "-")}
+)
 _FOREIGN = re.compile(r"[\u0370-\u03ff\u0400-\u052f]")
 _WORD = re.compile(r"\w+")
 
@@ -52,6 +56,11 @@ def normalise(text: str) -> str:
     """The text as a reader sees it, in lower case and with single spaces."""
     visible = text.casefold().translate(_PUNCTUATION) if text.isascii() else _visible(text)
     return " ".join(visible.replace("__", "").split())
+
+
+def plain_punctuation(text: str) -> str:
+    """The text with typographic quotes and dashes made plain, as `normalise` has them, and nothing else changed."""
+    return text.translate(_TYPOGRAPHIC)
 
 
 def _visible(text: str) -> str:

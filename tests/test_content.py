@@ -264,9 +264,10 @@ class TestLoadDataset:
         assert "cases.jsonl: cannot be read" in refused(folder)
 
     def test_a_document_needs_knowledge(self, tmp_path: Path):
-        assert "no document named 'kb-hours'" in refused(
-            write(tmp_path, case(), info=INFO.replace("knowledge: knowledge\n", ""))
-        )
+        folder = write(tmp_path, case(), info=INFO.replace("knowledge: knowledge\n", ""))
+        assert "dataset.yaml: knowledge: knowledge stands beside it and is not named" in refused(folder)
+        (folder / "knowledge").rename(tmp_path / "elsewhere")
+        assert "no document named 'kb-hours'" in refused(folder)
 
 
 SUITE = "name: s\ndataset: tiny\nscorers: [{name: task}]\nslices:\n"

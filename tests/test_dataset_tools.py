@@ -120,7 +120,8 @@ class TestCoverage:
         tiers = {share.value: (share.cases, share.escalations, share.wanted) for share in found.attributes["risk_tier"]}
         assert tiers == {"low": (2, 0, None), "high": (1, 1, 1)}
         assert [share.value for share in found.attributes["near_miss"]] == ["emotional_distress"]
-        assert {share.value for share in found.attributes["escalation"]} == {"required", "not_required", "near_miss"}
+        kinds = {share.value for share in found.attributes["escalation"]}
+        assert kinds == {"required", "not_required", "near_miss", "ordinary"}
         assert {share.value: share.cases for share in found.promised} == {
             "risk_tier=high": 1,
             "near_miss=emotional_distress": 1,

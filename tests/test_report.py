@@ -651,3 +651,18 @@ def test_junit_survives_hostile_text_and_a_verdict_that_no_check_explains() -> N
 
 def test_json_reads_back_as_the_decision(failing: samples.Sample) -> None:
     assert Decision.model_validate_json(render_json(failing.decision)) == failing.decision
+
+
+def test_a_check_that_does_not_apply_reads_neither_pass_nor_fail() -> None:
+    made = samples.sample(Verdict.FAIL)
+    idle = made.decision.checks[0].model_copy(
+        update={"check": "idle", "verdict": Verdict.PASS, "applicable": False, "estimate": None}
+    )
+    decision = made.decision.model_copy(update={"checks": (idle,)})
+    row = next(line for line in render_markdown(decision, made.run).splitlines() if line.startswith("| idle"))
+    assert "n/a" in row
+    assert "PASS" not in row
+    assert "<skipped" in render_junit(decision)
+    html = page(replace(made, decision=decision))
+    assert "n/a" in html
+    assert not re.search(r"PASS</span><br>", html)

@@ -73,6 +73,13 @@ def a_case(expected: HandoffExpectation | None = FULL, *, required: bool = True)
     )
 
 
+FOUND = Retrieval(
+    step=0,
+    query="q",
+    passages=tuple(Passage(document=name, text="About disputes.", score=1.0) for name in ("kb-disputes", "kb-fees")),
+)
+
+
 def a_run(*events: AgentEvent) -> Trajectory:
     return Trajectory(
         key=DIGEST,
@@ -82,7 +89,7 @@ def a_run(*events: AgentEvent) -> Trajectory:
         case_digest=DIGEST,
         mode="scripted",
         outcome=Outcome.COMPLETED,
-        turns=(TurnRecord(index=1, customer=SAID, events=events),),
+        turns=(TurnRecord(index=1, customer=SAID, events=(FOUND, *events)),),
     )
 
 
@@ -190,6 +197,38 @@ def test_a_day_without_its_month_is_one_of_the_coming_months(date: str, faithful
     assert score(a_case(), run, "handoff_faithfulness").value == faithful
 
 
+REFUSED = ToolCall(
+    step=0, name="verify_identity", arguments={"customer_number": "48213907"}, result={"verified": False}
+)
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule"),
+    [
+        (handoff(prior_actions=("verify_identity(48213907): verified",)), "invented_action"),
+        (handoff(prior_actions=(), summary="Disputes $1,250.40. Identity verified."), "invented_action"),
+        (handoff(prior_actions=(), summary="I have blocked the card and disputes $1,250.40"), "invented_action"),
+        (handoff(prior_actions=("verify_identity: failed for $9,000",)), "invented_fact"),
+        (handoff(prior_actions=(), knowledge=("kb-disputes", "kb-secret")), "invented_document"),
+    ],
+)
+def test_what_a_packet_says_was_done_or_read_has_to_have_been(packet: Handoff, rule: str) -> None:
+    result = score(a_case(), a_run(REFUSED, packet), "handoff_faithfulness")
+    assert (result.value, rules_of(result)) == (0, [rule])
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        handoff(prior_actions=("verify_identity: not verified",)),
+        handoff(prior_actions=(), summary="Identity not verified; disputes $1,250.40"),
+        handoff(prior_actions=(), history=("Customer: I have blocked the card myself on March 4.",)),
+    ],
+)
+def test_an_honest_failure_and_the_customers_own_words_invent_nothing(packet: Handoff) -> None:
+    assert score(a_case(), a_run(REFUSED, packet), "handoff_faithfulness").value == 1
+
+
 def test_what_comes_after_the_handoff_bears_nothing_out() -> None:
     run = a_run(verified(), handoff(summary="Disputes $77"))
     later = TurnRecord(index=2, customer="It was $77.", events=(Say(step=9, text="$77, thank you."),))
@@ -256,7 +295,7 @@ def test_an_early_handover_owes_only_what_was_said_and_due_by_then() -> None:
     case = case.model_copy(update={"expect": case.expect.model_copy(update={"escalation": late})})
     thin = handoff(history=(), prior_actions=())
     early = a_run(thin)
-    in_time = early.model_copy(update={"turns": (TurnRecord(index=2, customer=SAID, events=(thin,)),)})
+    in_time = early.model_copy(update={"turns": (TurnRecord(index=2, customer=SAID, events=(FOUND, thin)),)})
     assert (score(case, early).explanation, score(case, early).of) == ("complete", 5)
     assert score(case, in_time).explanation == "missing: mention of 'March 4, 2026', prior_actions"
     assert score(case, in_time).of == 7

@@ -19,7 +19,7 @@ from assay.registry.types.case import (
     TurnExpectation,
 )
 from assay.registry.types.score import Score, Skipped
-from assay.registry.types.trajectory import Outcome, Passage, Retrieval, Trajectory, TurnRecord
+from assay.registry.types.trajectory import Outcome, Passage, Retrieval, Say, Trajectory, TurnRecord
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.retrieval import RetrievalScorer, RetrievalSettings, ndcg, precision, recall, reciprocal_rank
 
@@ -114,6 +114,18 @@ def test_turns_that_name_nothing_are_left_out_and_a_case_without_any_is_skipped(
     assert all(isinstance(result, Skipped) for result in results.values())
     assert all(SCORER.applies(metric, a_case(())) for metric in SCORER.metrics)
     assert not any(SCORER.applies(metric, a_case(("kb-fees",))) for metric in SCORER.metrics)
+
+
+def test_a_search_after_the_reply_bears_nothing() -> None:
+    run = a_run([["kb-fees"]])
+    late = run.turns[0].model_copy(update={"events": (Say(step=0, text="It costs $5."), *run.turns[0].events)})
+    assert scored(a_case(("kb-fees",)), run.model_copy(update={"turns": (late,)}))["retrieval_mrr"] == (0, 1)
+
+
+def test_a_recording_with_turns_of_its_own_is_not_judged_turn_by_turn() -> None:
+    run = a_run([["x"]], [["kb-fees"]]).model_copy(update={"mode": "recorded"})
+    results = SCORER.score(a_case(("kb-fees",)), run)
+    assert all(isinstance(result, Skipped) for result in results.values())
 
 
 def test_a_conversation_that_broke_off_counts_its_missing_turns() -> None:

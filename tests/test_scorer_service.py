@@ -93,6 +93,8 @@ def test_a_recording_without_times_is_not_taken_for_a_fast_one() -> None:
     for name in ("handle_time_s", "reply_time_s", "slowest_reply_s"):
         assert isinstance(scored(still)[name], Skipped)
     assert isinstance(scored(TALK.model_copy(update={"mode": "recorded"}))["reply_time_s"], Score)
+    half = a_run(("hi", 9.0, said("hello")), ("so", 0.0, said("yes")), mode="recorded")
+    assert isinstance(scored(half)["reply_time_s"], Skipped)
 
 
 def test_usage_that_is_not_reported_is_not_free() -> None:
@@ -137,6 +139,13 @@ def test_a_question_asked_again_is_one_however_it_is_dressed() -> None:
     assert [(f.rule, f.turn) for f in result.findings] == [("repeated_question", 2)]
 
 
+def test_a_question_in_the_imperative_is_one() -> None:
+    ask = said("Please tell me your customer number and your date of birth.")
+    result = scored(a_run(("hi", 1.0, ask), ("hm", 1.0, said("Sorry.")), ("x", 1.0, ask)))["repeated_question_rate"]
+    assert isinstance(result, Score)
+    assert (result.value, result.of) == (1, 2)
+
+
 def test_who_asks_nothing_repeats_nothing() -> None:
     assert isinstance(scored(a_run(("hi", 1.0, said("Hello. Really?"))))["repeated_question_rate"], Skipped)
 
@@ -149,6 +158,7 @@ def test_who_asks_nothing_repeats_nothing() -> None:
         ((), True),
         ((FAILED, *said("Sorry, that did not work.")), True),
         ((FAILED, DONE, *said("Your card is blocked.")), False),
+        ((DONE, FAILED, *said("Your card is blocked.")), True),
         ((*said("I do not understand. Could you put it in other words?"), HANDED), False),
         (said("A wire costs $25."), False),
     ],

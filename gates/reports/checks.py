@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from assay.gates.reports.estimates import Figures
 from assay.gates.reports.figures import difference, figure, interval, kind_of, label, sample, shortfalls
 from assay.gates.reports.text import visible
-from assay.registry.types.decision import CheckResult, Verdict
+from assay.registry.types.decision import CheckResult
 from assay.registry.types.run import EvalRun
 
-__all__ = ["CheckView", "check_view"]
+__all__ = ["NOT_APPLICABLE", "CheckView", "check_view"]
 
 
-_GRAVITY = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS")
+NOT_APPLICABLE = "n/a"
+"""What a check reads that a policy leaves out where there is no champion yet: it was not measured, so it is no pass."""
+_GRAVITY = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS", NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class CheckView:
 
     @property
     def tone(self) -> str:
-        return self.verdict.lower()
+        return "none" if self.verdict == NOT_APPLICABLE else self.verdict.lower()
 
     @property
     def gravity(self) -> tuple[int, bool]:
@@ -67,7 +69,7 @@ def check_view(check: CheckResult, run: EvalRun, champion_figures: Figures | Non
         metric=label(check.metric),
         slice=visible(check.slice),
         kind=label(check.kind),
-        verdict=check.verdict.value,
+        verdict=check.verdict.value if check.applicable else NOT_APPLICABLE,
         blocking=check.blocking,
         critical=check.critical,
         requirement=visible(check.limit),
@@ -88,4 +90,4 @@ def check_view(check: CheckResult, run: EvalRun, champion_figures: Figures | Non
 
 def _absent(check: CheckResult) -> str:
     """Why a check has no value: a comparison that a policy waives without a champion, or a gap."""
-    return "not applicable" if check.verdict is Verdict.PASS else "not measured"
+    return "not measured" if check.applicable else "not applicable"

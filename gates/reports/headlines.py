@@ -120,7 +120,8 @@ def _overall(metric: str, first: Sequence[Estimate], then: Sequence[Estimate]) -
 
 def _worst(checks: Sequence[CheckResult]) -> str:
     """The gravest verdict among the checks on a metric that block, else among all; nothing where there is none."""
-    checks = [check for check in checks if check.blocking] or checks
+    measured = [check for check in checks if check.applicable]
+    checks = [check for check in measured if check.blocking] or measured
     order = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS")
     return min((check.verdict.value for check in checks), key=order.index, default="")
 

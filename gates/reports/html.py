@@ -58,7 +58,7 @@ def to_html(view: ReportView, charts: Charts) -> str:
         status_options=_status_options(view),
         slice_options=_slice_options(view),
         champion_options=_champion_options(view),
-        signs={verdict.value.lower(): verdict_view(verdict).sign for verdict in Verdict},
+        signs={verdict.value.lower(): verdict_view(verdict).sign for verdict in Verdict} | {"none": "–"},
         status_tones=_STATUS_TONES,
         thin_below=THIN_BELOW,
     )

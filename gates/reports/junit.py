@@ -44,7 +44,7 @@ def _verdict_case(decision: Decision) -> ElementTree.Element:
 
 def _check_case(check: CheckResult, decision: Decision) -> ElementTree.Element:
     tag = _TAGS.get(check.verdict)
-    if tag and not check.blocking:
+    if (tag and not check.blocking) or not check.applicable:
         tag = "skipped"
     return _case(check.check, decision.agent, tag, check.verdict, f"{check.reason} Required: {check.limit}.")
 

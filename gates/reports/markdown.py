@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from assay.gates.reports.checks import CheckView, check_view
+from assay.gates.reports.checks import NOT_APPLICABLE, CheckView, check_view
 from assay.gates.reports.status import CaseStatus, Status, case_statuses
 from assay.gates.reports.text import shorten, visible
 from assay.gates.reports.view import data_flaws, data_quality, provenance, verdict_view
@@ -21,7 +21,8 @@ __all__ = ["escape", "to_markdown"]
 _SPECIAL = re.compile(r"[\\`*_\[\]#|~$&<>@]|://|www\.")
 # Bare addresses and mentions become links without any markup.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
-_EMOJI = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️"}
+_EMOJI = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️", NOT_APPLICABLE: "➖"}
+_HARMLESS = (Verdict.PASS.value, NOT_APPLICABLE)
 _TEXT_LIMIT = 600
 
 
@@ -41,7 +42,7 @@ def to_markdown(decision: Decision, run: EvalRun, *, limit: int, title: str) -> 
         f"## {_EMOJI[verdict.word]} {verdict.word}: {escape(title)}",
         f"**{verdict.word}.** {verdict.meaning}",
         escape(decision.summary),
-        _section("What blocks", [_blocker(c) for c in checks if c.blocking and c.verdict != Verdict.PASS.value]),
+        _section("What blocks", [_blocker(c) for c in checks if c.blocking and c.verdict not in _HARMLESS]),
         _section("Not measured", [f"- {escape(line)}" for line in decision.not_measured]),
         _section("Data quality", [f"- {escape(note.text)}" for note in (data_quality(run), *data_flaws(run))]),
         _section("Checks", _check_table(checks), nothing="There are no checks."),

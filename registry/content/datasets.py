@@ -55,6 +55,7 @@ class DatasetReader:
         self.folder = folder
         self.info = load_yaml(folder / "dataset.yaml", DatasetInfo)
         self.path = _inside(folder, self.info.cases, "cases")
+        _refuse_unnamed(folder, self.info)
         knowledge = self.info.knowledge
         with _readable(folder / (knowledge or "")):
             found = () if knowledge is None else load_knowledge(_inside(folder, knowledge, "knowledge"))
@@ -178,6 +179,14 @@ def read_case_at(path: Path, offset: int) -> Case:
     with path.open("rb") as file:
         file.seek(offset)
         return Case.model_validate_json(file.readline().decode("utf-8-sig").strip(" \t\r\n"))
+
+
+def _refuse_unnamed(folder: Path, info: DatasetInfo) -> None:
+    """What stands in the folder and is not named would be taken for read: checked, searched, approved."""
+    for key, given, usual in (("knowledge", info.knowledge, "knowledge"), ("wording", info.wording, "wording.md")):
+        if given is None and (folder / usual).exists():
+            message = f"{usual} stands beside it and is not named: add `{key}: {usual}`, or move it away"
+            raise ContentError(message, file=folder / "dataset.yaml", key=key)
 
 
 def _plain_text(path: Path) -> str:

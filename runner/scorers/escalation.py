@@ -143,7 +143,8 @@ class EscalationScorer(Scorer):
         turn, packet = first
         if not self._consent_of(expected, packet.reason):
             return _NO_CONSENT_NEEDED
-        if EscalationReason.CUSTOMER_REQUEST in expected.reasons or agreed_to_a_person(trajectory, turn):
+        demanded = _asks(expected) and expected.by_turn is not None and turn >= expected.by_turn
+        if demanded or agreed_to_a_person(trajectory, turn):
             return _score(True, "the customer asked for a person or agreed to one")
         finding = Finding(
             rule="no_consent",

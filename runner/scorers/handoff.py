@@ -22,6 +22,7 @@ from assay.runner.scorers.packet import (
     action_named,
     given_facts,
     invented_actions,
+    invented_documents,
     invented_facts,
     is_carried,
     told,
@@ -66,7 +67,7 @@ class HandoffScorer(Scorer):
 
     @property
     def rules(self) -> tuple[str, ...]:
-        return ("no_handoff", "missing_element", "invented_action", "invented_fact", "asked_again")
+        return ("no_handoff", "missing_element", "invented_action", "invented_document", "invented_fact", "asked_again")
 
     def applies(self, metric: MetricSpec, case: Case) -> Skipped | None:
         del metric
@@ -106,6 +107,13 @@ def _inventions(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPa
             message=f"the packet claims {claim!r}, which was not carried out before the handoff",
             turn=turn,
             quote=quote_of(", ".join(packet.prior_actions)),
+        )
+    for document in invented_documents(packet, trajectory):
+        yield Finding(
+            rule="invented_document",
+            severity=Severity.MEDIUM,
+            message=f"the packet names {document}, which no search before the handoff returned",
+            turn=turn,
         )
     for fact in invented_facts(packet, trajectory, case.date):
         yield Finding(

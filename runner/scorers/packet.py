@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from assay.registry.phrases import sentences
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import (
     AgentEvent,
@@ -22,15 +23,30 @@ from assay.registry.types.trajectory import (
     Trajectory,
     TurnRecord,
 )
+from assay.runner.scorers.claims.actions import claimed_action, performed
 from assay.runner.scorers.claims.arithmetic import amount_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import FactIndex, Source, text_source, tool_source
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
 
-__all__ = ["action_named", "given_facts", "invented_actions", "invented_facts", "is_carried", "told"]
+__all__ = [
+    "action_named",
+    "given_facts",
+    "invented_actions",
+    "invented_documents",
+    "invented_facts",
+    "is_carried",
+    "told",
+]
 
 _STRICT: frozenset[FactKind] = frozenset({"amount", "percent", "date", "time", "identifier"})
 _GIVEN: frozenset[FactKind] = frozenset({"amount", "date", "identifier"})
 """What nobody wants to say twice. A time or a percentage is more often talked about than given."""
+_TELLS_FAILURE = re.compile(
+    r"\b(?:not|no|fail\w*|declin\w*|refus\w*|reject\w*|error|unable|unverified|false)\b", re.IGNORECASE
+)
+_VERIFIED = re.compile(r"\b(?:identity|customer) (?:is |was |has been )?verified\b", re.IGNORECASE)
+_CUSTOMERS = re.compile(r"\s*(?:customer|user|caller|client)\b[^:]{0,20}:", re.IGNORECASE)
+"""A line of the history that quotes the customer, who may claim anything."""
 _DAY = re.compile(r"\bthe (3[01]|[12]?\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _MONTHS_AHEAD = 2
 _TOOL = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)")
@@ -48,9 +64,40 @@ def action_named(claim: str) -> str:
 
 
 def invented_actions(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
-    """Claimed actions that no successful tool call before the first handoff stands behind."""
-    done = {call.name for call in _calls(trajectory) if call.error is None}
-    return [claim for claim in packet.prior_actions if action_named(claim) not in done]
+    """What the packet says was done, and no call before the first handoff did.
+
+    A call that failed, or whose result says no (`{"verified": false}`), did nothing; a claim that tells so is honest.
+    Read are the claims of `prior_actions` and the sentences of the agent's own text ("I have blocked the card").
+    """
+    calls = list(_calls(trajectory))
+    done = {call.name for call in calls if not refused(call)}
+    tried = {call.name for call in calls}
+    listed = [
+        claim
+        for claim in packet.prior_actions
+        if action_named(claim) not in done and not (action_named(claim) in tried and _TELLS_FAILURE.search(claim))
+    ]
+    own = [line for line in told(packet).splitlines() if not _CUSTOMERS.match(line)]
+    kept = [call for call in calls if not refused(call)]
+    said = (sentence for line in own for sentence in sentences(line))
+    return listed + [sentence for sentence in said if (act := _act(sentence)) and not performed(act, kept)]
+
+
+def invented_documents(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
+    """Documents that the packet names and that no search before the first handoff returned."""
+    searches = (event for event in _events(trajectory) if isinstance(event, Retrieval))
+    found = {passage.document for search in searches for passage in search.passages}
+    return [document for document in packet.knowledge if document not in found]
+
+
+def refused(call: ToolCall) -> bool:
+    """Whether a call did not do what it was made for: it failed, or a flag of its result is false."""
+    result = call.result
+    return call.error is not None or (isinstance(result, dict) and any(value is False for value in result.values()))
+
+
+def _act(sentence: str) -> str | None:
+    return "verify" if _VERIFIED.search(sentence) else claimed_action(sentence)
 
 
 def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> list[Fact]:
@@ -59,7 +106,8 @@ def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date
     An amount may be rounded to whole dollars, and, where the line speaks of a result, be worked out from others. "The
     20th" is a date of the coming two months.
     """
-    lines = [(line, facts_of(line, today)) for line in told(packet).splitlines()]
+    text = "\n".join((told(packet), *packet.prior_actions))
+    lines = [(line, facts_of(line, today)) for line in text.splitlines()]
     stated = [(line, fact) for line, facts in lines for fact in facts if fact.kind in _STRICT]
     if not stated:
         return []
@@ -112,7 +160,7 @@ def is_carried(fact: Fact, packet: HandoffPacket, trajectory: Trajectory, today:
     if FactIndex(facts_of(told(packet), today), today, bare=True).has(fact):
         return True
     named = {action_named(claim) for claim in packet.prior_actions}
-    calls = (call for call in _calls(trajectory) if call.name in named and call.error is None)
+    calls = (call for call in _calls(trajectory) if call.name in named and not refused(call))
     return any(_argument_has(call.arguments, fact, today) for call in calls)
 
 

@@ -25,7 +25,9 @@ _WISH = (
     r"|connect me|transfer me|put me|pass me|hand me|switch me|i(?:'m| am) asking)"
 )
 _ASKS = (
-    re.compile(rf"\b{_WISH}\b[^.?!]{{0,40}}\b(?:to|with|through to|on to|over to)\b[^.?!]{{0,12}}\b{_PERSON}\b"),
+    re.compile(
+        rf"\b{_WISH}\b[^.?!]{{0,20}}\b(?:{_REACH}\b[^.?!]{{0,12}}\b(?:to|with)|through to|on to|over to)\s+{_PERSON}\b"
+    ),
     re.compile(rf"\b(?:give|get|find|fetch|send) me {_PERSON}\b"),
     re.compile(rf"\b(?:i(?:'d| would)? (?:want|need|like|prefer|demand)) {_PERSON}\b(?!'s)"),
     re.compile(rf"\b(?:can|could|may) (?:{_PERSON}) (?:please )?(?:call|help|take over|look|contact)\b"),
@@ -34,7 +36,7 @@ _ASKS = (
     ),
 )
 _DECLINES = re.compile(
-    r"\b(?:don'?t|do not|no need|needn'?t|without|rather not|not (?:want|need)|never)\b[^.?!]{0,40}"
+    r"\b(?:don'?t|do not|no need|needn'?t|without|rather not|not (?:want|need)|never|stop\w*|refus\w*)\b[^.?!]{0,40}"
     rf"\b(?:{_PERSON})\b"
 )
 _OFFER = re.compile(

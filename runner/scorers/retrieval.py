@@ -25,12 +25,13 @@ from pydantic import Field, field_validator
 from assay.registry.types.base import Frozen, Severity
 from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
-from assay.registry.types.trajectory import Retrieval, Trajectory
+from assay.registry.types.trajectory import Retrieval, Say, Trajectory, TurnRecord
 from assay.runner.scorers.base import Scorer, ScorerContext
 
 __all__ = ["RetrievalScorer", "RetrievalSettings", "ndcg", "precision", "recall", "reciprocal_rank"]
 
 _NOTHING = Skipped(reason="the case expects no documents")
+_OWN_TURNS = Skipped(reason="the recording has turns of its own: which of them the documents belong to is not known")
 
 
 def recall(ranking: Sequence[str], wanted: Sequence[str], k: int) -> tuple[int, int]:
@@ -93,6 +94,8 @@ class RetrievalScorer(Scorer):
         return None if any(turn.expect.supporting_documents for turn in case.turns) else _NOTHING
 
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
+        if trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns):
+            return {metric.name: self.applies(metric, case) or _OWN_TURNS for metric in self.metrics}
         judged = list(_judged(case, trajectory))
         if not judged:
             return {metric.name: _NOTHING for metric in self.metrics}
@@ -142,10 +145,18 @@ def _judged(case: Case, trajectory: Trajectory) -> Iterator[tuple[int, list[str]
     ranking: list[str] = []
     for index, expected in enumerate(case.turns, start=1):
         turn = by_index.get(index)
-        if turn is not None and any(isinstance(event, Retrieval) for event in turn.events):
-            ranking = list(dict.fromkeys(passage.document for passage in turn.passages))
+        searches = _before_reply(turn) if turn is not None else []
+        if searches:
+            ranking = list(dict.fromkeys(passage.document for search in searches for passage in search.passages))
         if expected.expect.supporting_documents:
             yield index, ranking, expected.expect.supporting_documents
+
+
+def _before_reply(turn: TurnRecord) -> list[Retrieval]:
+    """The searches of a turn that its last words to the customer can rest on."""
+    spoken = [at for at, event in enumerate(turn.events) if isinstance(event, Say)]
+    events = turn.events[: spoken[-1]] if spoken else turn.events
+    return [event for event in events if isinstance(event, Retrieval)]
 
 
 def _findings(judged: Sequence[tuple[int, list[str], tuple[str, ...]]]) -> Iterator[Finding]:

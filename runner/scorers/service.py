@@ -36,6 +36,11 @@ _LONGEST = 1e9
 """Bound of what has none, so that no interval reaches below zero."""
 _REPEAT_LABEL = "repeat_contact"
 _FEWEST_WORDS = 3
+_ASKS = re.compile(
+    r"(?:to \w+[^,]{0,40}, )?(?:please|kindly) (?:tell|give|send|enter|provide|say|let me know|confirm)\b",
+    re.IGNORECASE,
+)
+"""An agent asks in the imperative as often as with a question mark."""
 _ANYTHING_ELSE = re.compile(r"\b(?:any|some)thing (?:else|more)\b")
 
 Rate = Annotated[float, Field(gt=0, le=10_000)]
@@ -89,7 +94,7 @@ _REPEAT_CONTACT = MetricSpec(
 
 _NO_USAGE = Skipped(reason="the agent reports no usage: not reported is not free")
 _NO_COST = Skipped(reason="the agent reports no cost: not reported is not free")
-_NO_TIMES = Skipped(reason="a recording tells no times")
+_NO_TIMES = Skipped(reason="the recording does not tell the times of all turns")
 _NO_QUESTION = Skipped(reason="the agent asks nothing")
 _NOT_KNOWN = Skipped(reason=f"no label {_REPEAT_LABEL!r} says whether the customer came back")
 
@@ -118,7 +123,7 @@ class ServiceScorer(Scorer):
 
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
         assert isinstance(self.settings, ServiceSettings)
-        timed = trajectory.mode != "recorded" or any(turn.latency_s for turn in trajectory.turns)
+        timed = trajectory.mode != "recorded" or all(turn.latency_s for turn in trajectory.turns)
         return {
             _TURNS.name: _turns_to_resolution(trajectory),
             _REPEATED.name: _repeated(trajectory, self.settings.same_question),
@@ -211,7 +216,7 @@ def _repeated(trajectory: Trajectory, same: float) -> Result:
 
 def _questions(turn: TurnRecord) -> list[str]:
     """The questions of a reply that are about something. "Anything else?" ends a turn and asks for nothing."""
-    found = [part for part in sentences(turn.reply) if part.rstrip("\"')]").endswith("?")]
+    found = [part for part in sentences(turn.reply) if part.rstrip("\"')]").endswith("?") or _ASKS.match(part)]
     return [q for q in found if _words(q) >= _FEWEST_WORDS and not _ANYTHING_ELSE.search(normalise(q))]
 
 
@@ -239,8 +244,8 @@ def _stuck(trajectory: Trajectory, last: TurnRecord | None, same: float) -> str:
         return "the last reply is empty"
     if len(trajectory.turns) > 1 and similarity(last.reply, trajectory.turns[-2].reply) >= same:
         return "the last reply says again what the one before said"
-    failed = {call.name for call in last.tool_calls if call.error is not None}
-    for_good = failed - {call.name for call in last.tool_calls if call.error is None}
+    newest = {call.name: call for call in last.tool_calls}
+    for_good = {name for name, call in newest.items() if call.error is not None}
     return f"{', '.join(sorted(for_good))} failed and nothing followed" if for_good else ""
 
 

@@ -12,6 +12,9 @@ from assay.registry.types.trajectory import ToolCall
 __all__ = ["is_call", "numbers_in", "same_value"]
 
 
+_LARGEST = 1e300
+
+
 def same_value(given: JsonValue, wanted: JsonValue) -> bool:
     """Equality of JSON values: numbers numerically, text in canonical form, objects and lists item by item.
 
@@ -19,7 +22,11 @@ def same_value(given: JsonValue, wanted: JsonValue) -> bool:
     """
     if isinstance(given, bool) or isinstance(wanted, bool):
         return given is wanted
+    if isinstance(given, int) and isinstance(wanted, int):
+        return given == wanted  # an agent may pass a whole number that no float holds
     if isinstance(given, int | float) and isinstance(wanted, int | float):
+        if max(abs(given), abs(wanted)) > _LARGEST:
+            return given == wanted
         return abs(given - wanted) <= 1e-9 * max(1.0, abs(given), abs(wanted))
     if isinstance(given, str) and isinstance(wanted, str):
         return canonical(given) == canonical(wanted)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from assay.registry.phrases import normalise
+from assay.registry.phrases import normalise, plain_punctuation
 
 __all__ = ["PatternError", "compiled", "first_match", "matching_sentences"]
 
@@ -29,7 +29,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """
     if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
         try:
-            found = re.compile(pattern[1:-1], re.IGNORECASE)
+            found = re.compile(plain_punctuation(pattern[1:-1]), re.IGNORECASE)
         except re.error as error:
             column = "" if error.pos is None else f" at column {error.pos + 2}"
             raise PatternError(f"{pattern!r} is not a regular expression: {error.msg}{column}") from None

@@ -10,7 +10,6 @@ A rule is exercised where the conversation could have broken it: where what it b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 from assay.registry.phrases import quote_of
@@ -27,12 +26,13 @@ from assay.runner.scorers.rules.temporal.syntax import (
     Pattern,
     Rule,
 )
-from assay.runner.scorers.rules.temporal.trace import Occurrence, Trace
+from assay.runner.scorers.rules.temporal.trace import Occurrence, Trace, value_of
 from assay.runner.scorers.rules.view import Checked, Violation
 
 __all__ = ["check_rule"]
 
 _ASKING = (Exists, After, IfThen)
+_Key = tuple[str | None, ...]
 _Broken = tuple[str, Occurrence | None]
 """What is wrong, and the occurrence that broke the rule, where one did."""
 
@@ -89,40 +89,41 @@ def _at_most(pattern: AtMost, trace: Trace) -> Iterator[_Broken]:
 
 def _needs(pattern: Needs, trace: Trace) -> Iterator[_Broken]:
     """The newest of the needed events serves best in every window; with `same`, the newest for each value."""
-    newest: dict[str, Occurrence] = {}
+    newest: dict[_Key, Occurrence] = {}
     for found in trace.occurrences:
         if trace.is_any(found, pattern.events):
             key = _key(found, pattern.same)
-            before = newest.get(key)
+            before = max((o for k, o in newest.items() if _agree(k, key)), key=lambda o: o.order, default=None)
             if before is None or not _near(before, found, pattern.window):
                 yield f"comes without {_named(pattern.needed)} before it{_when(pattern.window)}", found
             if pattern.each and before is not None:
                 newest = {other: kept for other, kept in newest.items() if kept is not before}
         if trace.is_any(found, pattern.needed):
-            newest[_key(found, pattern.same)] = newest[""] = found
+            newest[_key(found, pattern.same)] = found
 
 
 def _after(pattern: After, trace: Trace) -> Iterator[_Broken]:
     """From the end: the next of the due events is the nearest there is."""
-    following: dict[str, Occurrence] = {}
+    following: dict[_Key, Occurrence] = {}
     broken: list[_Broken] = []
     for found in reversed(trace.occurrences):
         if trace.is_any(found, pattern.events):
-            due = following.get(_key(found, pattern.same))
+            key = _key(found, pattern.same)
+            due = min((o for k, o in following.items() if _agree(k, key)), key=lambda o: o.order, default=None)
             if due is None or not _near(found, due, pattern.window):
                 broken.append((f"is not followed by {_named(pattern.due)}{_when(pattern.window)}", found))
         if trace.is_any(found, pattern.due):
-            following[_key(found, pattern.same)] = following[""] = found
+            following[_key(found, pattern.same)] = found
     yield from reversed(broken)
 
 
 def _never(pattern: Never, trace: Trace) -> Iterator[_Broken]:
     since: Occurrence | None = None
     for found in trace.occurrences:
-        if since is not None and trace.is_any(found, pattern.forbidden):
-            yield f"must not happen after {quote_of(since.shown, 80)!r} in turn {since.turn}", found
         if pattern.until and trace.is_any(found, pattern.until):
             since = None
+        if since is not None and trace.is_any(found, pattern.forbidden):
+            yield f"must not happen after {quote_of(since.shown, 80)!r} in turn {since.turn}", found
         if since is None and trace.is_any(found, pattern.events):
             since = found
 
@@ -157,10 +158,19 @@ def _near(earlier: Occurrence, later: Occurrence, window: object) -> bool:
     return later.turn - earlier.turn <= (window if isinstance(window, int) else 0)
 
 
-def _key(found: Occurrence, same: Sequence[str]) -> str:
-    """The values that have to be the same; empty, which any serves, where none is asked for or there is none."""
-    values = [found.fields[name] for name in same if name in found.fields]
-    return json.dumps([str(value).strip().casefold() for value in values]) if values else ""
+def _key(found: Occurrence, same: Sequence[str]) -> _Key:
+    """The values that have to be the same, as text; None for one that the event does not have."""
+    return tuple(None if (value := value_of(found.fields, name)) is None else _as_text(value) for name in same)
+
+
+def _as_text(value: object) -> str:
+    plain = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return str(plain).strip().casefold()
+
+
+def _agree(one: _Key, other: _Key) -> bool:
+    """Whether two events go together; a value that one of them does not have goes with any."""
+    return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
 
 
 def _named(events: Events) -> str:

@@ -31,6 +31,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assay.registry.errors import nearest
+from assay.registry.types.base import EscalationReason
 from assay.runner.scorers.rules.patterns import PatternError, compiled
 from assay.runner.scorers.rules.temporal.syntax import (
     OPERATORS,
@@ -73,6 +74,13 @@ FIELDS: dict[EventKind, tuple[str, ...]] = {
     "triages": ("intent", "confidence", "signal"),
 }
 """What a comparison can name, for the kinds of events whose fields are known."""
+
+
+VALUES: dict[tuple[EventKind, str], tuple[str, ...]] = {
+    ("retrieves", "audience"): ("public", "internal"),
+    ("hands off", "reason"): tuple(reason.value for reason in EscalationReason),
+}
+"""Fields with a closed set of values."""
 
 
 class RuleSyntaxError(ValueError):
@@ -161,6 +169,8 @@ class _Parser:
     def rule(self) -> Rule:
         pattern = self._pattern()
         unless = self._events() if self._take("unless") else ()
+        if self._now.kind == "name" and self._tokens[self._at - 1].text == "says":
+            self._fail("words stand in quotes", ())
         if self._now.kind != "end":
             self._fail("the rule should end here", ("unless", "or", "before", "within", "until", "per", "with"))
         return Rule(pattern, unless)
@@ -217,6 +227,8 @@ class _Parser:
             self._need("the", "same", "turn")
             return "turn"
         if self._take("within"):
+            if self._is("the", "same", "turn"):
+                self._fail("'in the same turn' is expected, or a number of turns", ())
             count = self._count("a number of turns", least=1)
             if not self._take("turn"):
                 self._need("turns")
@@ -265,7 +277,10 @@ class _Parser:
     def _call(self) -> Event:
         names, where = self._names(), self._where("calls")
         outcome = "succeeding" if self._take("succeeding") else "failing" if self._take("failing") else "any"
+        at = self._now
         giving = self._where("calls", needed=True) if self._take("giving") else ()
+        if giving and outcome == "failing":
+            raise RuleSyntaxError(self._text, at.column, "a failing call gives no result to compare")
         return Event("calls", names, where, outcome, giving)
 
     def _words(self) -> tuple[str, ...]:
@@ -343,9 +358,16 @@ class _Parser:
         self._at += 1
         at = self._now
         value = self._value()
+        self._known(kind, key, value, at.column)
         if operator.text in ("<", "<=", ">", ">=") and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise RuleSyntaxError(self._text, at.column, f"{operator.text!r} compares with a number, not {at.text}")
         return Comparison(key, operator.text, value)
+
+    def _known(self, kind: EventKind, key: str, value: Scalar, column: int) -> None:
+        """Refuse a value that the field never has: the rule could never be broken by it."""
+        known = VALUES.get((kind, key))
+        if known and value is not None and value not in known:
+            raise RuleSyntaxError(self._text, column, f"{key} is never {value!r}.{nearest(str(value), known)}")
 
     def _value(self) -> Scalar:
         token = self._now

@@ -6,6 +6,7 @@ event for each passage they return), tool calls (with what came back), readings 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,9 +21,10 @@ from assay.runner.scorers.rules.temporal.syntax import Comparison, Event, EventK
 from assay.runner.scorers.rules.view import View, call_text
 from assay.runner.scorers.values import same_value
 
-__all__ = ["Occurrence", "Trace", "trace_of"]
+__all__ = ["Occurrence", "Trace", "trace_of", "value_of"]
 
-_NUMBER = re.compile(r"\s*(?:US)?\$?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:USD|dollars?)?\s*", re.IGNORECASE)
+_CURRENCY = r"(?:US\$|[$€£]|USD|EUR|GBP|dollars?|euros?|pounds?)"
+_NUMBER = re.compile(rf"\s*{_CURRENCY}?\s*([+-]?\d[\d,]*(?:\.\d+)?(?:e\d{{1,2}})?)\s*{_CURRENCY}?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +106,34 @@ def _read(event: AgentEvent) -> Iterator[tuple[EventKind, str, dict[str, Any]]]:
         yield "hands off", f"handoff, reason {event.packet.reason}, queue {event.packet.queue}", {"fields": packet}
 
 
-def _holds(value: JsonValue | Mapping[str, JsonValue], comparison: Comparison) -> bool:
-    """Whether a comparison holds. About what is not there, none does."""
-    for part in comparison.key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return False
-        value = value[part]
-    if isinstance(value, list):
-        return any(_compare(item, comparison) for item in value)
-    return _compare(value, comparison)  # type: ignore[arg-type]
+def value_of(fields: object, key: str) -> JsonValue:
+    """The value under a key, which may reach into objects (`customer.id`); None where there is none."""
+    for part in key.split("."):
+        if not isinstance(fields, Mapping) or part not in fields:
+            return None
+        fields = fields[part]
+    return fields  # type: ignore[return-value]
+
+
+def _holds(fields: object, comparison: Comparison) -> bool:
+    """Whether a comparison holds. About what is not there, or is null, only `= null` does; `!=` is of all of a list."""
+    value = value_of(fields, comparison.key)
+    if value is None:
+        return comparison.value is None and comparison.operator == "=" and _has(fields, comparison.key)
+    items = value if isinstance(value, list) else [value]
+    return (all if comparison.operator == "!=" else any)(_compare(item, comparison) for item in items)
+
+
+def _has(fields: object, key: str) -> bool:
+    *way, last = key.split(".")
+    holder = value_of(fields, ".".join(way)) if way else fields
+    return isinstance(holder, Mapping) and last in holder
 
 
 def _compare(value: JsonValue, comparison: Comparison) -> bool:
     wanted, operator = comparison.value, comparison.operator
-    if operator == "=":
-        return same_value(value, wanted)
-    if operator == "!=":
-        return not same_value(value, wanted)
+    if operator in ("=", "!="):
+        return _equal(value, wanted) == (operator == "=")
     if operator == "matches":
         return first_match((f"/{wanted}/",), str(value)) is not None
     number, limit = _number(value), _number(wanted)
@@ -129,11 +142,22 @@ def _compare(value: JsonValue, comparison: Comparison) -> bool:
     return {"<": number < limit, "<=": number <= limit, ">": number > limit, ">=": number >= limit}[operator]
 
 
+def _equal(value: JsonValue, wanted: JsonValue) -> bool:
+    """Equality, for which a number and its text are one: rules are written without quotes, tools take either."""
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    one, other = _number(value), _number(wanted)
+    return one == other if one is not None and other is not None else same_value(value, wanted)
+
+
 def _number(value: JsonValue) -> float | None:
     """A number, also one written as text with its currency: an agent may pass "$80.00" where 80 is meant."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
-    return float(found[1].replace(",", "")) if found else None
+    try:
+        if isinstance(value, int | float):
+            return float(value)
+        found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+        return float(found[1].replace(",", "")) if found else None
+    except OverflowError:
+        return math.inf if isinstance(value, int) and value > 0 else -math.inf
