@@ -110,7 +110,7 @@ def _metrics_of(run: EvalRun, named: list[str]) -> list[str]:
 def _show_by(run: EvalRun, attribute: str, metrics: list[str], *, as_json: bool) -> None:
     from assay.gates.metrics import summarise_by
 
-    estimates = [e for e in summarise_by(run, attribute) if e.metric in metrics]
+    estimates = summarise_by(run, attribute, metrics)
     if as_json:
         say(json.dumps([e.model_dump(mode="json") for e in estimates], indent=2))
         return

@@ -8,6 +8,7 @@ is the scorer's word that a metric has nothing to say about a case, and is belie
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -197,8 +198,8 @@ def summarise(run: EvalRun, confidence: float = 0.95) -> dict[str, Estimate]:
     }
 
 
-def summarise_by(run: EvalRun, attribute: str, confidence: float = 0.95) -> list[Estimate]:
-    """Every metric over each value that the cases have for one attribute, sorted, as `summarise` estimates it.
+def summarise_by(run: EvalRun, attribute: str, metrics: Sequence[str], confidence: float = 0.95) -> list[Estimate]:
+    """Each of the metrics over each value that the cases have for one attribute, sorted, as `summarise` estimates it.
 
     Metrics that every case of a value skips are left out.
 
@@ -210,7 +211,7 @@ def summarise_by(run: EvalRun, attribute: str, confidence: float = 0.95) -> list
     if not values:
         known = sorted({name for unit in evidence.units for name, given in unit.attributes.items() if given})
         raise NotMeasuredError(f"no case has a value for {attribute!r}.{nearest(attribute, known)}")
-    wanted = [(metric, f"{attribute}={value}") for metric in sorted(evidence.metrics) for value in values]
+    wanted = [(metric, f"{attribute}={value}") for metric in sorted(metrics) for value in values]
     samples = (collect(evidence, metric, part) for metric, part in wanted)
     return [estimate_sample(s, confidence, "wilson", "two") for s in samples if s.cases or s.failed or s.missing]
 

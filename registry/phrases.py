@@ -34,19 +34,10 @@ _LOOK_ALIKES = str.maketrans(
     "асеһіјӏорԛѕԝхуАВСЕНІЈКМОРЅТХУ" + "αινορυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "acehijlopqswxyABCEHIJKMOPSTXY" + "aivopuABEZHIKMNOPTYX",
 )
-_PUNCTUATION = str.maketrans(
-    {
-        **dict.fromkeys("‘’‚‛′ʼ´", "'"),
-        **dict.fromkeys("“”„‟″«»", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),
-        "…": "...",
-        "*": None,
-        "`": None,
-    }
-)
 _TYPOGRAPHIC = str.maketrans(
     {**dict.fromkeys("‘’‚‛′ʼ´", "'"), **dict.fromkeys("“”„‟″", '"'), **dict.fromkeys("‐‑‒–—―−", "-")}
 )
+_PUNCTUATION = _TYPOGRAPHIC | str.maketrans({"«": '"', "»": '"', "…": "...", "*": None, "`": None})
 _FOREIGN = re.compile(r"[\u0370-\u03ff\u0400-\u052f]")
 _WORD = re.compile(r"\w+")
 

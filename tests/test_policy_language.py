@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from conversations import plain_case, plain_run, turns_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.registry.errors import ContentError
 from assay.registry.types.base import AutonomyLevel, RiskTier
-from assay.registry.types.case import Case, ConversationExpectation, CustomerTurn, EscalationExpectation
+from assay.registry.types.case import Case
 from assay.registry.types.score import Score
 from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     Say,
     ToolCall,
     Trajectory,
     Triage,
-    TurnRecord,
 )
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.policy import PolicyScorer, PolicySettings
@@ -45,7 +43,6 @@ from assay.runner.scorers.rules.temporal.syntax import (
     Rule,
 )
 
-DIGEST = "a" * 64
 PACK = """
 name: p
 version: "1"
@@ -63,28 +60,14 @@ rules:
 
 
 def a_case() -> Case:
-    return Case(
-        id="c",
-        intent="fee_refund",
+    return plain_case(
         risk_tier=RiskTier.MEDIUM,
         autonomy=AutonomyLevel.CONFIRM,
-        date=dt.date(2026, 3, 2),
-        turns=(CustomerTurn(customer="hi"),),
-        expect=ConversationExpectation(escalation=EscalationExpectation(required=False)),
     )
 
 
 def run_of(*turns: tuple[str, tuple[AgentEvent, ...]]) -> Trajectory:
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=tuple(TurnRecord(index=n, customer=said, events=did) for n, (said, did) in enumerate(turns, start=1)),
-    )
+    return plain_run(turns_of(*turns))
 
 
 def judged(rule: str, *turns: tuple[str, tuple[AgentEvent, ...]], **settings: Any) -> Score:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.triage import measured, messages
 
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.documents import parse_document
@@ -29,8 +30,6 @@ from assay.runner.agents.base import ConversationContext, ToolResult
 from assay.runner.agents.factory import build_agent
 from assay.runner.agents.reference.dates import find_dates, find_month, find_time
 from assay.runner.agents.reference.facts import extract
-from assay.runner.agents.reference.judgement import understand
-from assay.runner.agents.reference.memory import Memory
 from assay.runner.agents.reference.prompt import Prompt
 from assay.runner.agents.reference.recall import recalled
 from assay.runner.agents.reference.replies import is_noise, is_pause, yes_or_no
@@ -213,14 +212,8 @@ def without_section(name: str) -> Callable[[str], str]:
 
 def held_out(name: str, models: Callable[[str], Any]) -> tuple[float, float]:
     """(recall, false escalations) of a bundle's model over first messages that no model was trained or tuned on."""
-    bundle = source(name)
-    human = {intent for intent, known in bundle.autonomy.intents.items() if known.autonomy == "human"}
-    escalated: dict[bool, list[bool]] = {True: [], False: []}
-    for row in csv.DictReader(io.StringIO(read_text(BUNDLES / "held-out" / "messages.csv"))):
-        read = understand(row["text"], Memory(), TriageModel(models(name)), bundle.autonomy)
-        needed = row["intent"] in human or row["signal"] != "none"
-        escalated[needed].append(read.escalate is not None)
-    return tuple(sum(found) / len(found) for found in (escalated[True], escalated[False]))  # type: ignore[return-value]
+    found = measured(TriageModel(models(name)), source(name).autonomy, messages())
+    return found["recall"]["value"], found["false_escalations"]["value"]
 
 
 def test_messages_that_nobody_trained_on_are_told_apart_and_a_poor_model_does_not(models: Callable[[str], Any]) -> None:
@@ -233,7 +226,7 @@ def test_messages_that_nobody_trained_on_are_told_apart_and_a_poor_model_does_no
 def test_nothing_held_out_is_trained_on() -> None:
     from assay.registry.content.similarity import NearestTexts
 
-    texts = [row["text"] for row in csv.DictReader(io.StringIO(read_text(BUNDLES / "held-out" / "messages.csv")))]
+    texts = [text for text, _, _ in messages()]
     near = NearestTexts(0.8, lambda name: trained[int(name)])
     trained = [row[0] for row in parse_utterances(read_text(BUNDLES / "training" / "utterances.csv"))]
     for number, text in enumerate(trained):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
+from conversations import plain_case, plain_run, turns_of
 
 from assay.registry.types.base import AutonomyLevel, EscalationReason, RiskTier
 from assay.registry.types.case import Case, ConversationExpectation, CustomerTurn, EscalationExpectation
 from assay.registry.types.score import Result, Score, Skipped
-from assay.registry.types.trajectory import Handoff, HandoffPacket, Outcome, Say, Trajectory, TurnRecord
+from assay.registry.types.trajectory import Handoff, HandoffPacket, Say, Trajectory, TurnRecord
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.escalation import EscalationScorer, EscalationSettings
 
-DIGEST = "a" * 64
 SCORER = EscalationScorer(EscalationSettings(), ScorerContext())
 ASKING = EscalationScorer(EscalationSettings(consent_required=(EscalationReason.MATERIAL_IMPACT,)), ScorerContext())
 NAMES = [metric.name for metric in SCORER.metrics]
@@ -23,12 +21,10 @@ def a_case(
     by_turn: int | None = None, *, turns: int = 3, risk: RiskTier = RiskTier.HIGH, queue: str | None = None
 ) -> Case:
     reasons = (EscalationReason.MATERIAL_IMPACT, EscalationReason.CUSTOMER_REQUEST) if by_turn else ()
-    return Case(
-        id="c",
+    return plain_case(
         intent="fraud_report",
         risk_tier=risk,
         autonomy=AutonomyLevel.HUMAN,
-        date=dt.date(2026, 3, 2),
         turns=tuple(CustomerTurn(customer=f"turn {n + 1}") for n in range(turns)),
         expect=ConversationExpectation(
             escalation=EscalationExpectation(
@@ -39,26 +35,9 @@ def a_case(
 
 
 def a_run(handoffs: dict[int, HandoffPacket], *, turns: int = 3, says: str = "Hello.") -> Trajectory:
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=tuple(
-            TurnRecord(
-                index=n,
-                customer=f"turn {n}",
-                events=(
-                    Say(step=n, text=says),
-                    *((Handoff(step=n, packet=handoffs[n]),) if n in handoffs else ()),
-                ),
-            )
-            for n in range(1, turns + 1)
-        ),
-    )
+    handed = {n: (Handoff(step=n, packet=packet),) for n, packet in handoffs.items()}
+    told = ((f"turn {n}", (Say(step=n, text=says), *handed.get(n, ()))) for n in range(1, turns + 1))
+    return plain_run(turns_of(*told))
 
 
 def scored(case: Case, run: Trajectory) -> dict[str, Result]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from conversations import plain_case, plain_run
 
 from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, RiskTier
 from assay.registry.types.case import (
@@ -22,7 +23,6 @@ from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     Say,
@@ -33,7 +33,6 @@ from assay.registry.types.trajectory import (
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.handoff import HandoffScorer
 
-DIGEST = "a" * 64
 SCORER = HandoffScorer(Frozen(), ScorerContext())
 FULL = HandoffExpectation(
     intent="dispute_intake",
@@ -62,13 +61,11 @@ def a_case(expected: HandoffExpectation | None = FULL, *, required: bool = True)
         by_turn=1 if required else None,
         queue="payments_desk" if required else None,
     )
-    return Case(
-        id="c",
+    return plain_case(
         intent="dispute_intake",
         risk_tier=RiskTier.HIGH,
         autonomy=AutonomyLevel.CONFIRM,
         date=dt.date(2026, 3, 9),
-        turns=(CustomerTurn(customer="hi"),),
         expect=ConversationExpectation(escalation=escalation, handoff=expected if required else None),
     )
 
@@ -81,16 +78,7 @@ FOUND = Retrieval(
 
 
 def a_run(*events: AgentEvent) -> Trajectory:
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=(TurnRecord(index=1, customer=SAID, events=(FOUND, *events)),),
-    )
+    return plain_run((TurnRecord(index=1, customer=SAID, events=(FOUND, *events)),))
 
 
 def verified(error: str | None = None) -> ToolCall:

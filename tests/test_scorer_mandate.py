@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
+from conversations import DIGEST, plain_case, plain_run
 from pydantic import ValidationError
 
 from assay.registry.errors import NotFoundError
-from assay.registry.types.base import AutonomyLevel, EscalationReason, RiskTier
+from assay.registry.types.base import AutonomyLevel, EscalationReason
 from assay.registry.types.bundle import (
     Adapter,
     AutonomyPolicy,
@@ -25,18 +25,15 @@ from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     ToolCall,
-    Trajectory,
     TurnRecord,
 )
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.mandate import Mandate
 from assay.runner.scorers.scope import ScopeScorer
 
-DIGEST = "a" * 64
 TOOLS = ("refund_fee", "get_balance")
 WIDENED = BundleManifest(
     agent="a",
@@ -70,12 +67,9 @@ def scorer(settings: dict[str, Any] | None = None, **context: Any) -> ScopeScore
 
 def case(intent: str = "fee_refund", by_turn: int | None = None) -> Case:
     reasons = (EscalationReason.CUSTOMER_REQUEST,) if by_turn else ()
-    return Case(
-        id="c",
+    return plain_case(
         intent=intent,
-        risk_tier=RiskTier.LOW,
         autonomy=AutonomyLevel.HUMAN if by_turn else AutonomyLevel.CONFIRM,
-        date=dt.date(2026, 3, 2),
         turns=(CustomerTurn(customer="hi"), CustomerTurn(customer="and now")),
         expect=ConversationExpectation(
             escalation=EscalationExpectation(required=by_turn is not None, reasons=reasons, by_turn=by_turn),
@@ -85,16 +79,7 @@ def case(intent: str = "fee_refund", by_turn: int | None = None) -> Case:
 
 def broken(*events: AgentEvent, by: ScopeScorer | None = None, of: Case | None = None, turn: int = 1) -> list[str]:
     turns = [TurnRecord(index=n, customer="hi", events=events if n == turn else ()) for n in (1, 2)]
-    run = Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=tuple(turns),
-    )
+    run = plain_run(turns)
     result = (by or scorer()).score(of or case(), run)["scope_violation_rate"]
     assert isinstance(result, Score)
     assert result.value == float(bool(result.findings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from conversations import plain_case, plain_run, turns_of
 
 from assay.registry.content.json_schema import schemas
 from assay.registry.errors import ContentError, NotFoundError
@@ -21,14 +21,12 @@ from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     Say,
     ToolCall,
     Trajectory,
     Triage,
-    TurnRecord,
 )
 from assay.runner.importers.tau_cases import case_of
 from assay.runner.importers.tau_records import read_records
@@ -38,7 +36,6 @@ from assay.runner.scorers.policy import PolicyScorer, PolicySettings, exercised
 from assay.runner.scorers.rules.consent import answer_to_confirmation
 from assay.runner.scorers.rules.model import CONDITIONS, RulePack, parse_pack
 
-DIGEST = "a" * 64
 PACKS = Path(__file__).parents[1] / "evalsuites" / "policies"
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in PACKS.glob("*.yaml")}
 HEAD = "name: p\nversion: '1'\ndescription: d\nwrites: [pay]\nverified: [look]\nrules:\n"
@@ -54,14 +51,10 @@ def one_rule(condition: str, severity: str = "high", **context: Any) -> PolicySc
 
 
 def a_case(**changes: Any) -> Case:
-    case = Case(
-        id="c",
-        intent="fee_refund",
+    case = plain_case(
         risk_tier=RiskTier.MEDIUM,
         autonomy=AutonomyLevel.CONFIRM,
-        date=dt.date(2026, 3, 2),
         turns=(CustomerTurn(customer="hi"), CustomerTurn(customer="hi"), CustomerTurn(customer="hi")),
-        expect=ConversationExpectation(escalation=EscalationExpectation(required=False)),
     )
     return case.model_copy(update=changes)
 
@@ -72,17 +65,7 @@ def human_case(by_turn: int = 1) -> Case:
 
 
 def a_run(*turns: tuple[str, list[AgentEvent]], system: str = "") -> Trajectory:
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        system=system,
-        turns=tuple(TurnRecord(index=n, customer=c, events=tuple(e)) for n, (c, e) in enumerate(turns, start=1)),
-    )
+    return plain_run(turns_of(*turns), system=system)
 
 
 def say(text: str, step: int = 0) -> Say:

@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
+from conversations import plain_case, plain_run, turns_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import ndcg_score
 
-from assay.registry.types.base import AutonomyLevel, RiskTier
 from assay.registry.types.case import (
     Case,
-    ConversationExpectation,
     CustomerTurn,
-    EscalationExpectation,
     TurnExpectation,
 )
 from assay.registry.types.score import Score, Skipped
-from assay.registry.types.trajectory import Outcome, Passage, Retrieval, Say, Trajectory, TurnRecord
+from assay.registry.types.trajectory import Passage, Retrieval, Say, Trajectory
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.retrieval import RetrievalScorer, RetrievalSettings, ndcg, precision, recall, reciprocal_rank
 
-DIGEST = "a" * 64
 SCORER = RetrievalScorer(RetrievalSettings(k=(1, 3)), ScorerContext())
 
 
 def a_case(*wanted: tuple[str, ...]) -> Case:
-    return Case(
-        id="c",
+    return plain_case(
         intent="fee_question",
-        risk_tier=RiskTier.LOW,
-        autonomy=AutonomyLevel.AUTONOMOUS,
-        date=dt.date(2026, 3, 2),
         turns=tuple(
             CustomerTurn(customer="What?", expect=TurnExpectation(supporting_documents=documents))
             for documents in wanted
         ),
-        expect=ConversationExpectation(escalation=EscalationExpectation(required=False)),
     )
 
 
 def a_run(*turns: list[list[str]]) -> Trajectory:
     """Per turn, the documents of each search."""
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=tuple(
-            TurnRecord(
-                index=n,
-                customer="What?",
-                events=tuple(
-                    Retrieval(
-                        step=s,
-                        query="q",
-                        passages=tuple(Passage(document=d, text=d, score=1.0) for d in documents),
-                    )
-                    for s, documents in enumerate(searches)
-                ),
-            )
-            for n, searches in enumerate(turns, start=1)
-        ),
-    )
+    return plain_run(turns_of(*(("What?", map(search, searches)) for searches in turns)))
+
+
+def search(documents: list[str]) -> Retrieval:
+    return Retrieval(step=0, query="q", passages=tuple(Passage(document=d, text=d, score=1.0) for d in documents))
 
 
 def scored(case: Case, run: Trajectory) -> dict[str, tuple[float, int]]:

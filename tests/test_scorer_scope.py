@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
+from conversations import DIGEST, plain_case, plain_run
 
-from assay.registry.types.base import AutonomyLevel, Frozen, RiskTier
+from assay.registry.types.base import Frozen
 from assay.registry.types.bundle import (
     Adapter,
     AutonomyPolicy,
@@ -16,23 +15,20 @@ from assay.registry.types.bundle import (
     Role,
     ToolSpec,
 )
-from assay.registry.types.case import Case, ConversationExpectation, Customer, CustomerTurn, EscalationExpectation
+from assay.registry.types.case import Case, Customer
 from assay.registry.types.score import Score, Skipped
 from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Retrieval,
     Say,
     ToolCall,
-    Trajectory,
     TurnRecord,
 )
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.scope import ScopeScorer
 
-DIGEST = "a" * 64
 MANIFEST = BundleManifest(
     agent="a",
     adapter=Adapter(),
@@ -57,29 +53,14 @@ SCORER = ScopeScorer(Frozen(), ScorerContext(manifest=MANIFEST))
 
 
 def a_case(number: str | None = "48213907") -> Case:
-    return Case(
-        id="c",
+    return plain_case(
         intent="balance_inquiry",
-        risk_tier=RiskTier.LOW,
-        autonomy=AutonomyLevel.AUTONOMOUS,
-        date=dt.date(2026, 3, 2),
         customer=Customer(name="Nadia Okafor", customer_number=number),
-        turns=(CustomerTurn(customer="hi"),),
-        expect=ConversationExpectation(escalation=EscalationExpectation(required=False)),
     )
 
 
 def score(*events: AgentEvent, customer: str = "hi", case: Case | None = None, scorer: ScopeScorer = SCORER) -> Score:
-    run = Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=(TurnRecord(index=1, customer=customer, events=events),),
-    )
+    run = plain_run((TurnRecord(index=1, customer=customer, events=events),))
     result = scorer.score(case or a_case(), run)["scope_violation_rate"]
     assert isinstance(result, Score)
     return result

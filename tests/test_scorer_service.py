@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 import pytest
+from conversations import plain_case, plain_run
 
-from assay.registry.types.base import AutonomyLevel, JsonValue, RiskTier
-from assay.registry.types.case import Case, ConversationExpectation, CustomerTurn, EscalationExpectation
+from assay.registry.types.base import JsonValue
+from assay.registry.types.case import Case
 from assay.registry.types.score import Result, Score, ScorerFailure, Skipped
 from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     Say,
@@ -26,38 +25,24 @@ from assay.registry.types.trajectory import (
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.service import ServiceScorer, ServiceSettings
 
-DIGEST = "a" * 64
 SCORER = ServiceScorer(ServiceSettings(), ScorerContext())
 
 
 def a_case(channel: Literal["chat", "voice"] = "chat", **labels: JsonValue) -> Case:
-    return Case(
-        id="c",
+    return plain_case(
         intent="fee_question",
-        risk_tier=RiskTier.LOW,
-        autonomy=AutonomyLevel.AUTONOMOUS,
         channel=channel,
-        date=dt.date(2026, 3, 2),
-        turns=(CustomerTurn(customer="hi"),),
-        expect=ConversationExpectation(escalation=EscalationExpectation(required=False)),
         labels=labels,
     )
 
 
 def a_run(*turns: tuple[str, float, tuple[AgentEvent, ...]], **changes: object) -> Trajectory:
     """Per turn: what the customer said, the latency in seconds, what the agent did."""
-    run = Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
-        mode="scripted",
-        outcome=Outcome.COMPLETED,
-        turns=tuple(
+    run = plain_run(
+        (
             TurnRecord(index=n, customer=customer, latency_s=latency, events=events)
             for n, (customer, latency, events) in enumerate(turns, start=1)
-        ),
+        )
     )
     return run.model_copy(update=changes)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
+from conversations import plain_case, plain_run, turns_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,19 +25,16 @@ from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
     HandoffPacket,
-    Outcome,
     Passage,
     Retrieval,
     Say,
     ToolCall,
     Trajectory,
-    TurnRecord,
 )
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.reward import RewardScorer
 from assay.runner.scorers.task import TaskScorer, TaskSettings
 
-DIGEST = "a" * 64
 SCORER = TaskScorer(TaskSettings(writes=("refund_fee", "block_card")), ScorerContext())
 EMPTY = TurnExpectation()
 
@@ -48,28 +45,19 @@ def a_case(*turns: TurnExpectation, required: bool = False, must_not_say: tuple[
         reasons=(EscalationReason.CUSTOMER_REQUEST,) if required else (),
         by_turn=1 if required else None,
     )
-    return Case(
-        id="c",
-        intent="fee_refund",
+    return plain_case(
         risk_tier=RiskTier.MEDIUM,
         autonomy=AutonomyLevel.CONFIRM,
-        date=dt.date(2026, 3, 2),
         turns=tuple(CustomerTurn(customer="hi", expect=expect) for expect in turns),
         expect=ConversationExpectation(escalation=escalation, must_not_say=must_not_say),
     )
 
 
 def a_run(*turns: tuple[AgentEvent, ...], mode: Any = "scripted", labels: dict[str, Any] | None = None) -> Trajectory:
-    return Trajectory(
-        key=DIGEST,
-        agent="a",
-        bundle_digest=DIGEST,
-        case_id="c",
-        case_digest=DIGEST,
+    return plain_run(
+        turns_of(*(("hi", events) for events in turns)),
         mode=mode,
-        outcome=Outcome.COMPLETED,
         labels=labels or {},
-        turns=tuple(TurnRecord(index=n, customer="hi", events=events) for n, events in enumerate(turns, start=1)),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.gates.reports.estimates import Figures
-from assay.gates.reports.figures import difference, figure, interval, kind_of, label, sample, shortfalls
+from assay.gates.reports.figures import GRAVITY, difference, figure, interval, kind_of, label, sample, shortfalls
 from assay.gates.reports.text import visible
-from assay.registry.types.decision import CheckResult
+from assay.registry.types.decision import CheckResult, Verdict
 from assay.registry.types.run import EvalRun
 
 __all__ = ["NOT_APPLICABLE", "CheckView", "check_view"]
@@ -15,7 +15,6 @@ __all__ = ["NOT_APPLICABLE", "CheckView", "check_view"]
 
 NOT_APPLICABLE = "n/a"
 """What a check reads that a policy leaves out where there is no champion yet: it was not measured, so it is no pass."""
-_GRAVITY = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS", NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,14 @@ class CheckView:
         return "none" if self.verdict == NOT_APPLICABLE else self.verdict.lower()
 
     @property
+    def is_open(self) -> bool:
+        """Whether the check was to be met and is not."""
+        return self.verdict not in (Verdict.PASS.value, NOT_APPLICABLE)
+
+    @property
     def gravity(self) -> tuple[int, bool]:
         """Sorts the gravest to the front, critical checks first."""
-        return _GRAVITY.index(self.verdict), not self.critical
+        return (*GRAVITY, NOT_APPLICABLE).index(self.verdict), not self.critical
 
     @property
     def weight(self) -> str:

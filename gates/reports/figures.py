@@ -12,6 +12,7 @@ from assay.registry.types.run import EvalRun
 from assay.registry.types.score import MetricKind, MetricSpec
 
 __all__ = [
+    "GRAVITY",
     "counted",
     "difference",
     "figure",
@@ -24,6 +25,8 @@ __all__ = [
     "shortfalls",
 ]
 
+GRAVITY = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS")
+"""Verdicts, the gravest first."""
 _NBSP = "\N{NO-BREAK SPACE}"
 _LIMIT = re.compile(r"(>=|<=|[<>≥≤])\s*([+-]?\d+(?:\.\d+)?)\s*(%|pp|percentage points)?")
 

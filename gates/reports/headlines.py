@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.gates.reports.figures import figure, interval, kind_of, label, limit_of, sample, shortfalls
+from assay.gates.reports.figures import GRAVITY, figure, interval, kind_of, label, limit_of, sample, shortfalls
 from assay.gates.reports.text import visible
 from assay.registry.types.decision import CheckResult, Decision, Estimate
 from assay.registry.types.run import EvalRun
@@ -122,8 +122,7 @@ def _worst(checks: Sequence[CheckResult]) -> str:
     """The gravest verdict among the checks on a metric that block, else among all; nothing where there is none."""
     measured = [check for check in checks if check.applicable]
     checks = [check for check in measured if check.blocking] or measured
-    order = ("ERROR", "FAIL", "INCONCLUSIVE", "PASS")
-    return min((check.verdict.value for check in checks), key=order.index, default="")
+    return min((check.verdict.value for check in checks), key=GRAVITY.index, default="")
 
 
 def _bar(estimate: Estimate, limit: float | None, champion: float | None) -> Bar | None:

@@ -13,7 +13,7 @@ from assay.gates.reports.checks import NOT_APPLICABLE, CheckView, check_view
 from assay.gates.reports.status import CaseStatus, Status, case_statuses
 from assay.gates.reports.text import shorten, visible
 from assay.gates.reports.view import data_flaws, data_quality, provenance, verdict_view
-from assay.registry.types.decision import Decision, Verdict
+from assay.registry.types.decision import Decision
 from assay.registry.types.run import EvalRun
 
 __all__ = ["escape", "to_markdown"]
@@ -22,7 +22,6 @@ _SPECIAL = re.compile(r"[\\`*_\[\]#|~$&<>@]|://|www\.")
 # Bare addresses and mentions become links without any markup.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
 _EMOJI = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️", NOT_APPLICABLE: "➖"}
-_HARMLESS = (Verdict.PASS.value, NOT_APPLICABLE)
 _TEXT_LIMIT = 600
 
 
@@ -42,7 +41,7 @@ def to_markdown(decision: Decision, run: EvalRun, *, limit: int, title: str) -> 
         f"## {_EMOJI[verdict.word]} {verdict.word}: {escape(title)}",
         f"**{verdict.word}.** {verdict.meaning}",
         escape(decision.summary),
-        _section("What blocks", [_blocker(c) for c in checks if c.blocking and c.verdict not in _HARMLESS]),
+        _section("What blocks", [_blocker(c) for c in checks if c.blocking and c.is_open]),
         _section("Not measured", [f"- {escape(line)}" for line in decision.not_measured]),
         _section("Data quality", [f"- {escape(note.text)}" for note in (data_quality(run), *data_flaws(run))]),
         _section("Checks", _check_table(checks), nothing="There are no checks."),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.gates.reports.changes import ChangesView, changes_view
-from assay.gates.reports.checks import NOT_APPLICABLE, CheckView, check_view
+from assay.gates.reports.checks import CheckView, check_view
 from assay.gates.reports.conversations import ConversationView, Evidence, conversation_view
 from assay.gates.reports.estimates import Figures
 from assay.gates.reports.figures import counted, label
@@ -141,7 +141,7 @@ def report_view(
     )
     statuses = case_statuses(run, decision)
     checks = tuple(check_view(check, run, champion_figures) for check in decision.checks)
-    open_checks = tuple(check for check in checks if check.verdict not in (Verdict.PASS.value, NOT_APPLICABLE))
+    open_checks = tuple(check for check in checks if check.is_open)
     conversations = tuple(conversation_view(status, evidence) for status in statuses)
     return ReportView(
         title=visible(title),

@@ -21,7 +21,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.score import MetricSpec, Result, Score, ScorerInfo, Skipped
 from assay.registry.types.trajectory import Trajectory
 
-__all__ = ["Scorer", "ScorerContext"]
+__all__ = ["Scorer", "ScorerContext", "has_own_turns"]
 
 
 class ScorerContext(Frozen):
@@ -43,6 +43,11 @@ class ScorerContext(Frozen):
     """Ids of documents that a newer one has replaced."""
     approved_wording: str = ""
     """What the business approved for the agent to say. It comes with the dataset, never from the candidate."""
+
+
+def has_own_turns(case: Case, trajectory: Trajectory) -> bool:
+    """Whether a recording has turns of its own, so that what a case says of a turn cannot be placed in it."""
+    return trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns)
 
 
 class Scorer(ABC):

@@ -22,7 +22,7 @@ from assay.registry.types.base import EscalationReason, Frozen, RiskTier, Severi
 from assay.registry.types.case import Case, EscalationExpectation
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
 from assay.registry.types.trajectory import HandoffPacket, Trajectory
-from assay.runner.scorers.base import Scorer, ScorerContext
+from assay.runner.scorers.base import Scorer, ScorerContext, has_own_turns
 from assay.runner.scorers.person import agreed_to_a_person
 
 __all__ = ["EscalationScorer", "EscalationSettings"]
@@ -123,7 +123,7 @@ class EscalationScorer(Scorer):
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
         expected = case.expect.escalation
         first = next(iter(trajectory.handoffs), None)
-        own_turns = trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns)
+        own_turns = has_own_turns(case, trajectory)
         return {
             **_outcome(case, trajectory, first, own_turns=own_turns),
             _PRECISION.name: _precision(expected, first),

@@ -24,7 +24,7 @@ from assay.runner.scorers.packet import (
     invented_actions,
     invented_documents,
     invented_facts,
-    is_carried,
+    lost_facts,
     told,
 )
 
@@ -155,7 +155,7 @@ def _carried(case: Case, trajectory: Trajectory, turn: int, packet: HandoffPacke
     given = given_facts(trajectory, case.date)
     if not given:
         return _NOTHING_GIVEN
-    lost = [(at, fact) for at, fact in given if not is_carried(fact, packet, trajectory, case.date)]
+    lost = lost_facts(given, packet, trajectory, case.date)
     findings = tuple(
         Finding(
             rule="asked_again",

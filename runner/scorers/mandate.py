@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from assay.registry.types.base import AutonomyLevel, Frozen, JsonValue, Name
 from assay.registry.types.case import Case
 from assay.registry.types.trajectory import Handoff, Retrieval, ToolCall
-from assay.runner.scorers.values import same_value
+from assay.runner.scorers.values import outside
 
 __all__ = ["ArgumentLimit", "Mandate", "RoleMandate"]
 
@@ -42,14 +42,7 @@ class ArgumentLimit(Frozen):
 
     def broken_by(self, value: JsonValue) -> bool:
         """Whether a value lies outside."""
-        if self.at_least is not None or self.at_most is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                return True
-            low = float("-inf") if self.at_least is None else self.at_least
-            high = float("inf") if self.at_most is None else self.at_most
-            if not low <= value <= high:
-                return True
-        return bool(self.one_of) and not any(same_value(value, allowed) for allowed in self.one_of)
+        return outside(value, self.at_least, self.at_most, self.one_of) is not None
 
 
 class RoleMandate(Frozen):

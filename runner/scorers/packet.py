@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from assay.registry.phrases import sentences
 from assay.registry.types.base import JsonValue
@@ -23,7 +23,7 @@ from assay.registry.types.trajectory import (
     Trajectory,
     TurnRecord,
 )
-from assay.runner.scorers.claims.actions import claimed_action, performed
+from assay.runner.scorers.claims.actions import claimed_action, performed, refused
 from assay.runner.scorers.claims.arithmetic import amount_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import FactIndex, Source, text_source, tool_source
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
@@ -34,7 +34,7 @@ __all__ = [
     "invented_actions",
     "invented_documents",
     "invented_facts",
-    "is_carried",
+    "lost_facts",
     "told",
 ]
 
@@ -70,15 +70,14 @@ def invented_actions(packet: HandoffPacket, trajectory: Trajectory) -> list[str]
     Read are the claims of `prior_actions` and the sentences of the agent's own text ("I have blocked the card").
     """
     calls = list(_calls(trajectory))
-    done = {call.name for call in calls if not refused(call)}
-    tried = {call.name for call in calls}
+    kept = [call for call in calls if not refused(call)]
+    done, tried = {call.name for call in kept}, {call.name for call in calls}
     listed = [
         claim
         for claim in packet.prior_actions
         if action_named(claim) not in done and not (action_named(claim) in tried and _TELLS_FAILURE.search(claim))
     ]
     own = [line for line in told(packet).splitlines() if not _CUSTOMERS.match(line)]
-    kept = [call for call in calls if not refused(call)]
     said = (sentence for line in own for sentence in sentences(line))
     return listed + [sentence for sentence in said if (act := _act(sentence)) and not performed(act, kept)]
 
@@ -88,12 +87,6 @@ def invented_documents(packet: HandoffPacket, trajectory: Trajectory) -> list[st
     searches = (event for event in _events(trajectory) if isinstance(event, Retrieval))
     found = {passage.document for search in searches for passage in search.passages}
     return [document for document in packet.knowledge if document not in found]
-
-
-def refused(call: ToolCall) -> bool:
-    """Whether a call did not do what it was made for: it failed, or a flag of its result is false."""
-    result = call.result
-    return call.error is not None or (isinstance(result, dict) and any(value is False for value in result.values()))
 
 
 def _act(sentence: str) -> str | None:
@@ -152,24 +145,27 @@ def given_facts(trajectory: Trajectory, today: dt.date) -> list[tuple[int, Fact]
     return found
 
 
-def is_carried(fact: Fact, packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> bool:
-    """Whether the packet carries a fact: in its text, or as an argument of a call that it names among its actions.
+def lost_facts(
+    given: Iterable[tuple[int, Fact]], packet: HandoffPacket, trajectory: Trajectory, today: dt.date
+) -> list[tuple[int, Fact]]:
+    """Those of the given facts that the packet carries neither in its text nor in an action that it lists.
 
-    Who was verified does not have to be asked for the date of birth again, though no packet repeats it.
+    An action carries the arguments of its calls: who was verified does not have to be asked for the date of birth
+    again, though no packet repeats it.
     """
-    if FactIndex(facts_of(told(packet), today), today, bare=True).has(fact):
-        return True
     named = {action_named(claim) for claim in packet.prior_actions}
     calls = (call for call in _calls(trajectory) if call.name in named and not refused(call))
-    return any(_argument_has(call.arguments, fact, today) for call in calls)
+    texts = [told(packet), *(text for call in calls for text in _leaves(call.arguments))]
+    carried = [FactIndex(facts_of(text, today), today, bare=True) for text in texts]
+    return [(turn, fact) for turn, fact in given if not any(index.has(fact) for index in carried)]
 
 
-def _argument_has(value: JsonValue, fact: Fact, today: dt.date) -> bool:
-    if isinstance(value, dict):
-        return any(_argument_has(item, fact, today) for item in value.values())
-    if isinstance(value, list):
-        return any(_argument_has(item, fact, today) for item in value)
-    return FactIndex(facts_of(str(value), today), today, bare=True).has(fact)
+def _leaves(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield str(value)
 
 
 def _turns(trajectory: Trajectory) -> Iterator[TurnRecord]:

@@ -15,7 +15,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, ScorerFailure, Skipped
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.scorers.base import Scorer, ScorerContext
-from assay.runner.scorers.rules.evaluate import check, view_of
+from assay.runner.scorers.rules.evaluate import check_all, view_of
 from assay.runner.scorers.rules.model import Rule, RulePack, parse_pack, tools_named
 from assay.runner.scorers.rules.view import Checked
 
@@ -102,7 +102,7 @@ class PolicyScorer(Scorer):
         if unknown:
             return {metric.name: ScorerFailure(error=unknown) for metric in self.metrics}
         view = view_of(case, trajectory, self.pack, self.context)
-        outcomes = [(rule, check(rule, view)) for rule in self.pack.rules]
+        outcomes = check_all(self.pack.rules, view)
         explanation = _explanation(outcomes)
         findings = _findings(outcomes)
         grave = tuple(finding for finding in findings if finding.severity is Severity.CRITICAL)
@@ -136,7 +136,8 @@ class PolicyScorer(Scorer):
 
 def exercised(rule: Rule, case: Case, trajectory: Trajectory, *, pack: RulePack, context: ScorerContext) -> bool:
     """Whether the conversation gave a rule of the pack anything to say."""
-    return check(rule, view_of(case, trajectory, pack, context)).exercised
+    ((_, outcome),) = check_all((rule,), view_of(case, trajectory, pack, context))
+    return outcome.exercised
 
 
 def _tool_classes(rule: Rule) -> set[str]:

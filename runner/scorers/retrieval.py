@@ -26,7 +26,7 @@ from assay.registry.types.base import Frozen, Severity
 from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipped
 from assay.registry.types.trajectory import Retrieval, Say, Trajectory, TurnRecord
-from assay.runner.scorers.base import Scorer, ScorerContext
+from assay.runner.scorers.base import Scorer, ScorerContext, has_own_turns
 
 __all__ = ["RetrievalScorer", "RetrievalSettings", "ndcg", "precision", "recall", "reciprocal_rank"]
 
@@ -94,7 +94,7 @@ class RetrievalScorer(Scorer):
         return None if any(turn.expect.supporting_documents for turn in case.turns) else _NOTHING
 
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
-        if trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns):
+        if has_own_turns(case, trajectory):
             return {metric.name: self.applies(metric, case) or _OWN_TURNS for metric in self.metrics}
         judged = list(_judged(case, trajectory))
         if not judged:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from assay.registry.phrases import canonical
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import ExpectedCall
 from assay.registry.types.trajectory import ToolCall
 
-__all__ = ["is_call", "numbers_in", "same_value"]
+__all__ = ["is_call", "numbers_in", "outside", "same_value"]
 
 
 _LARGEST = 1e300
@@ -35,6 +35,20 @@ def same_value(given: JsonValue, wanted: JsonValue) -> bool:
     if isinstance(given, list) and isinstance(wanted, list):
         return len(given) == len(wanted) and all(map(same_value, given, wanted))
     return given is None and wanted is None
+
+
+def outside(value: JsonValue, at_least: float | None, at_most: float | None, one_of: Sequence[JsonValue]) -> str | None:
+    """Why a value lies outside of bounds (inclusive; None for no bound) or of the values allowed; None where inside."""
+    if at_least is not None or at_most is not None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"is {value!r}, which is not a number"
+        if at_least is not None and not value >= at_least:
+            return f"is {value:g}, at least {at_least:g} is needed"
+        if at_most is not None and not value <= at_most:
+            return f"is {value:g}, at most {at_most:g} is allowed"
+    if one_of and not any(same_value(value, allowed) for allowed in one_of):
+        return f"is {value!r}, which is not one of the allowed values"
+    return None
 
 
 def is_call(call: ToolCall, expected: ExpectedCall) -> bool:

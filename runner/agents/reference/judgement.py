@@ -78,7 +78,7 @@ def understand(message: str, memory: Memory, model: TriageModel, policy: Autonom
     whole, parts = toned(whole, message, matters), tuple(toned(part, message, matters) for part in parts)
     situations = _situations(whole, parts, memory)
     amid = memory.task is not None or (bool(memory.request) and goes_on(message))
-    matter = _matter(whole, parts, policy, _PERSON_MEANWHILE if amid else _PERSON)
+    matter = _matter(whole, parts, matters, policy, _PERSON_MEANWHILE if amid else _PERSON)
     if matter == HUMAN_REQUEST:
         situations.setdefault(Situation.HUMAN_REQUEST, whole.intents[HUMAN_REQUEST])
     grave = matter if matter != HUMAN_REQUEST else None
@@ -134,10 +134,12 @@ def _matters(policy: AutonomyPolicy) -> list[str]:
     return [name for name, known in policy.intents.items() if known.autonomy is AutonomyLevel.HUMAN]
 
 
-def _matter(whole: Reading, parts: tuple[Reading, ...], policy: AutonomyPolicy, sure: float) -> str | None:
-    """The leading one of the matters that always go to a person, where it is likely enough that it is one of them."""
-    harmful = [name for name in _matters(policy) if policy.intents[name].reason in _HARMFUL]
-    found = _likely(whole, parts, _matters(policy), (sure, _LEADS, _SENTENCE_SURE))
+def _matter(
+    whole: Reading, parts: tuple[Reading, ...], matters: Collection[str], policy: AutonomyPolicy, sure: float
+) -> str | None:
+    """The leading one of the `matters` that always go to a person, where it is likely enough that it is one of them."""
+    harmful = [name for name in matters if policy.intents[name].reason in _HARMFUL]
+    found = _likely(whole, parts, matters, (sure, _LEADS, _SENTENCE_SURE))
     return found or _likely(whole, parts, harmful, (_HARM, _HARM_LEADS, _HARM_SENTENCE))
 
 

@@ -13,7 +13,7 @@ from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.wording import content_words
 
-__all__ = ["claimed_action", "performed"]
+__all__ = ["claimed_action", "performed", "refused"]
 
 # Verb stem to what tools call the same act.
 _ACTS = {
@@ -61,6 +61,12 @@ def claimed_action(sentence: str) -> str | None:
     return _VERBS[match["verb"].lower()]
 
 
+def refused(call: ToolCall) -> bool:
+    """Whether a call did not do what it was made for: it failed, or a flag of its result is false."""
+    result = call.result
+    return call.error is not None or (isinstance(result, dict) and any(value is False for value in result.values()))
+
+
 def performed(act: str, calls: Iterable[ToolCall]) -> bool:
     """Whether a call that succeeded does the act by its name, or its result tells of it."""
     words = {word for call in calls if call.error is None for text in _told(call) for word in content_words(text)}
@@ -68,10 +74,10 @@ def performed(act: str, calls: Iterable[ToolCall]) -> bool:
 
 
 def _told(call: ToolCall) -> Iterator[str]:
-    """What a call says was done. A result with a flag that is false, or an error in words, is a refusal."""
+    """What a call says was done. An error in words is a refusal too."""
     if isinstance(call.result, str) and call.result.lower().startswith("error"):
         return
-    if not (isinstance(call.result, dict) and any(value is False for value in call.result.values())):
+    if not refused(call):
         yield call.name.replace("_", " ")
     yield from _words_of(call.result)
 

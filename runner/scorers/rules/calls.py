@@ -20,7 +20,7 @@ from assay.runner.scorers.rules.model import (
 )
 from assay.runner.scorers.rules.patterns import compiled, first_match
 from assay.runner.scorers.rules.view import Act, Checked, View, Violation, call_text
-from assay.runner.scorers.values import numbers_in, same_value
+from assay.runner.scorers.values import numbers_in, outside, same_value
 
 __all__ = [
     "autonomy",
@@ -210,15 +210,9 @@ def tool_argument(condition: ToolArgument, view: View) -> Checked:
 
 def _not_allowed(act: Act, condition: ToolArgument, view: View) -> str | None:
     value = act.call.arguments[condition.argument]
-    if condition.at_least is not None or condition.at_most is not None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"is {value!r}, which is not a number"
-        if condition.at_least is not None and value < condition.at_least:
-            return f"is {value:g}, at least {condition.at_least:g} is needed"
-        if condition.at_most is not None and value > condition.at_most:
-            return f"is {value:g}, at most {condition.at_most:g} is allowed"
-    if condition.one_of and not any(same_value(value, allowed) for allowed in condition.one_of):
-        return f"is {value!r}, which is not one of the allowed values"
+    why = outside(value, condition.at_least, condition.at_most, condition.one_of)
+    if why is not None:
+        return why
     if condition.matches is not None and compiled(condition.matches).search(normalise(str(value))) is None:
         return f"is {value!r}, which does not match {condition.matches}"
     if condition.given_by_customer and not _said_by_customer(value, act.turn, view):

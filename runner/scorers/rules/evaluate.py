@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from assay.registry.types.case import Case
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.scorers.base import ScorerContext
@@ -9,10 +11,10 @@ from assay.runner.scorers.rules import calls, speech
 from assay.runner.scorers.rules.airline_state import STATE_CHECKS
 from assay.runner.scorers.rules.model import Rule, RulePack, RuleScope
 from assay.runner.scorers.rules.temporal.holds import check_rule
-from assay.runner.scorers.rules.temporal.trace import trace_of
+from assay.runner.scorers.rules.temporal.trace import Trace, trace_of
 from assay.runner.scorers.rules.view import Checked, View
 
-__all__ = ["check", "in_scope", "view_of"]
+__all__ = ["check_all", "in_scope", "view_of"]
 
 _CHECKS = {
     "first_reply_says": speech.first_reply_says,
@@ -60,10 +62,17 @@ def in_scope(scope: RuleScope, case: Case) -> bool:
     )
 
 
-def check(rule: Rule, view: View) -> Checked:
-    """What the rule finds in the trajectory. A rule that is not about the case is not exercised."""
-    if not in_scope(rule.scope, view.case):
-        return Checked(exercised=False)
-    if rule.temporal is not None:
-        return check_rule(rule.temporal, trace_of(view))
-    return _CHECKS[rule.kind](rule.condition, view)
+def check_all(rules: Iterable[Rule], view: View) -> list[tuple[Rule, Checked]]:
+    """Each rule with what it finds in the trajectory. A rule that is not about the case is not exercised."""
+    trace: Trace | None = None
+    outcomes: list[tuple[Rule, Checked]] = []
+    for rule in rules:
+        if not in_scope(rule.scope, view.case):
+            outcome = Checked(exercised=False)
+        elif rule.temporal is not None:
+            trace = trace or trace_of(view)
+            outcome = check_rule(rule.temporal, trace)
+        else:
+            outcome = _CHECKS[rule.kind](rule.condition, view)
+        outcomes.append((rule, outcome))
+    return outcomes

@@ -240,11 +240,10 @@ class Rule(Frozen):
         if self.state_check is not None and self.state_check not in STATE_CHECKS:
             hint = nearest(self.state_check, STATE_CHECKS)
             raise ValueError(f"rule {self.id!r}: no state check named {self.state_check!r}.{hint}")
-        if self.holds is not None:
-            try:
-                parse_rule(self.holds)
-            except RuleSyntaxError as error:
-                raise ValueError(f"rule {self.id!r}: {error}") from None
+        try:
+            _ = self.temporal
+        except RuleSyntaxError as error:
+            raise ValueError(f"rule {self.id!r}: {error}") from None
         for pattern in _patterns(self.condition):
             try:
                 compiled(pattern)

@@ -26,7 +26,7 @@ from assay.runner.scorers.rules.temporal.syntax import (
     Pattern,
     Rule,
 )
-from assay.runner.scorers.rules.temporal.trace import Occurrence, Trace, value_of
+from assay.runner.scorers.rules.temporal.trace import ABSENT, Occurrence, Trace, value_of
 from assay.runner.scorers.rules.view import Checked, Violation
 
 __all__ = ["check_rule"]
@@ -160,7 +160,8 @@ def _near(earlier: Occurrence, later: Occurrence, window: object) -> bool:
 
 def _key(found: Occurrence, same: Sequence[str]) -> _Key:
     """The values that have to be the same, as text; None for one that the event does not have."""
-    return tuple(None if (value := value_of(found.fields, name)) is None else _as_text(value) for name in same)
+    values = (value_of(found.fields, name) for name in same)
+    return tuple(None if value is None or value is ABSENT else _as_text(value) for value in values)
 
 
 def _as_text(value: object) -> str:

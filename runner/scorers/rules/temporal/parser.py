@@ -34,6 +34,7 @@ from assay.registry.errors import nearest
 from assay.registry.types.base import EscalationReason
 from assay.runner.scorers.rules.patterns import PatternError, compiled
 from assay.runner.scorers.rules.temporal.syntax import (
+    KEYWORDS,
     OPERATORS,
     Absence,
     After,
@@ -300,14 +301,9 @@ class _Parser:
             found.append(words)
         return tuple(found)
 
-    _AFTER_NAMES = frozenset(
-        {"or", "needs", "before", "unless", "until", "always", "never", "then", "and", "per", "in", "within", "with"}
-        | {"succeeding", "failing", "giving"}
-    )
-
     def _names(self) -> tuple[str, ...]:
         found: list[str] = []
-        while (self._now.kind in ("name", "string") and self._now.text not in self._AFTER_NAMES) or found:
+        while (self._now.kind in ("name", "string") and self._now.text not in KEYWORDS) or found:
             found.append(self._name())
             if not self._take("|"):
                 break

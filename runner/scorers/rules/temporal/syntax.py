@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "KEYWORDS",
     "OPERATORS",
     "Absence",
     "After",
@@ -39,7 +40,11 @@ Window = Literal["any", "turn"] | int
 
 OPERATORS = ("=", "!=", "<=", ">=", "<", ">", "matches")
 _BARE = re.compile(r"[A-Za-z_*][\w.*-]*")
-_KEYWORDS = frozenset({"true", "false", "null", "or", "and", "needs", "before", "after", "unless", "within", "same"})
+KEYWORDS = frozenset(
+    {"or", "needs", "before", "unless", "until", "always", "never", "then", "and", "per", "in", "within", "with"}
+    | {"succeeding", "failing", "giving"}
+)
+"""What may come after names; a tool or document that is called so has to stand in quotes."""
 
 
 @dataclass(frozen=True)
@@ -233,4 +238,4 @@ def _words(pattern: str) -> str:
 
 
 def _name(name: str) -> str:
-    return name if _BARE.fullmatch(name) and name not in _KEYWORDS else json.dumps(name, ensure_ascii=False)
+    return name if _BARE.fullmatch(name) and name not in KEYWORDS else json.dumps(name, ensure_ascii=False)

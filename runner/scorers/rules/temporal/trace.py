@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -21,10 +22,19 @@ from assay.runner.scorers.rules.temporal.syntax import Comparison, Event, EventK
 from assay.runner.scorers.rules.view import View, call_text
 from assay.runner.scorers.values import same_value
 
-__all__ = ["Occurrence", "Trace", "trace_of", "value_of"]
+__all__ = ["ABSENT", "Absent", "Occurrence", "Trace", "trace_of", "value_of"]
 
 _CURRENCY = r"(?:US\$|[$€£]|USD|EUR|GBP|dollars?|euros?|pounds?)"
 _NUMBER = re.compile(rf"\s*{_CURRENCY}?\s*([+-]?\d[\d,]*(?:\.\d+)?(?:e\d{{1,2}})?)\s*{_CURRENCY}?\s*", re.IGNORECASE)
+
+
+class Absent(Enum):
+    """That there is no value, which is not the same as null."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +116,22 @@ def _read(event: AgentEvent) -> Iterator[tuple[EventKind, str, dict[str, Any]]]:
         yield "hands off", f"handoff, reason {event.packet.reason}, queue {event.packet.queue}", {"fields": packet}
 
 
-def value_of(fields: object, key: str) -> JsonValue:
-    """The value under a key, which may reach into objects (`customer.id`); None where there is none."""
+def value_of(fields: object, key: str) -> JsonValue | Absent:
+    """The value under a key, which may reach into objects (`customer.id`); `ABSENT` where there is none."""
     for part in key.split("."):
         if not isinstance(fields, Mapping) or part not in fields:
-            return None
+            return ABSENT
         fields = fields[part]
     return fields  # type: ignore[return-value]
 
 
 def _holds(fields: object, comparison: Comparison) -> bool:
-    """Whether a comparison holds. About what is not there, or is null, only `= null` does; `!=` is of all of a list."""
+    """Whether a comparison holds: none of what is not there, only `= null` of null; `!=` is meant of a whole list."""
     value = value_of(fields, comparison.key)
-    if value is None:
-        return comparison.value is None and comparison.operator == "=" and _has(fields, comparison.key)
+    if value is None or isinstance(value, Absent):
+        return value is None and comparison.value is None and comparison.operator == "="
     items = value if isinstance(value, list) else [value]
     return (all if comparison.operator == "!=" else any)(_compare(item, comparison) for item in items)
-
-
-def _has(fields: object, key: str) -> bool:
-    *way, last = key.split(".")
-    holder = value_of(fields, ".".join(way)) if way else fields
-    return isinstance(holder, Mapping) and last in holder
 
 
 def _compare(value: JsonValue, comparison: Comparison) -> bool:
