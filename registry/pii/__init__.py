@@ -15,7 +15,7 @@ from assay.registry.pii.names import kind_of_name
 from assay.registry.pii.numbers import is_card_number, is_iban
 from assay.registry.pii.reading import Reading, read, undisguised
 from assay.registry.pii.records import find_by_record, record_of
-from assay.registry.pii.redaction import redact, redact_json
+from assay.registry.pii.redaction import hidden, redact, redact_json
 from assay.registry.pii.spans import PersonalSpan
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Reading",
     "find_by_form",
     "find_by_record",
+    "hidden",
     "is_card_number",
     "is_iban",
     "kind_of_name",

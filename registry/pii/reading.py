@@ -85,8 +85,12 @@ def _folded(character: str) -> str:
     return {"−": "-"}.get(shown, shown)
 
 
+@lru_cache(maxsize=64)
 def read(text: str) -> Reading:
-    """The text as it looks, with line ends as spaces and digits as digits, however they are written."""
+    """The text as it looks, with line ends as spaces and digits as digits, however they are written.
+
+    The last few readings are kept: each text is looked at by several detectors in turn.
+    """
     plain, places = undisguised(text)
     plain = _SPACE.sub(" ", plain)
     plain = _MUDDLED.sub(_sorted_out, plain)
@@ -99,7 +103,7 @@ def _sorted_out(match: re.Match[str]) -> str:
     run = match[0]
     digits = sum(map(str.isdigit, run))
     letters = sum(c in "OoIl|" for c in run)
-    return run.translate(_FROM_LETTERS) if letters and digits + letters >= 8 and digits >= letters else run
+    return run.translate(_FROM_LETTERS) if letters and digits + letters >= 8 and letters <= 2 * digits else run
 
 
 def _with_digits(plain: str, places: Sequence[int], runs: Iterable[re.Match[str]]) -> Reading:

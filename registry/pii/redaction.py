@@ -9,7 +9,7 @@ from assay.registry.pii.spans import placeholder, without_overlaps
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Customer
 
-__all__ = ["redact", "redact_json"]
+__all__ = ["hidden", "redact", "redact_json"]
 
 _ROUNDS = 10
 """What is taken out may lay open what stood next to it. One round is enough for any text written to be read."""
@@ -58,19 +58,25 @@ def _redact_object(value: dict[str, JsonValue], customer: Customer | None) -> di
     """Keys that become the same are numbered, so that nothing gets lost."""
     done: dict[str, JsonValue] = {}
     for key, item in value.items():
-        kind = kind_of_name(key)
         shown = name = redact(key, customer)
         number = 1
         while shown in done:
             number += 1
             shown = f"{name} {number}"
-        done[shown] = _hidden(item, placeholder(kind)) if kind else redact_json(item, customer)
+        concealed = hidden(key, item)
+        done[shown] = redact_json(item if concealed is None else concealed, customer)
     return done
 
 
-def _hidden(value: JsonValue, shown: str) -> JsonValue:
+def hidden(name: str, value: JsonValue) -> JsonValue:
+    """`value`, each datum in it replaced, where a field of this name holds personal data; None where it does not."""
+    kind = kind_of_name(name)
+    return _replaced(value, placeholder(kind)) if kind else None
+
+
+def _replaced(value: JsonValue, shown: str) -> JsonValue:
     if isinstance(value, dict):
-        return {key: _hidden(item, shown) for key, item in value.items()}
+        return {key: _replaced(item, shown) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hidden(item, shown) for item in value]
+        return [_replaced(item, shown) for item in value]
     return value if value is None or isinstance(value, bool) or value == "" else shown
