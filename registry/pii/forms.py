@@ -13,7 +13,7 @@ from assay.registry.types.case import PersonalDataKind
 
 __all__ = ["find_by_form"]
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+%&'-])\w[\w.+%&'-]*@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}(?: dot [\w+-]{1,64}){0,4} ?[(\[]?\b ?at\b ?[)\]]? ?[\w-]{1,63}"
     r"(?: ?[(\[]?\bdot\b[)\]]? ?[\w-]{2,63}){0,3} ?[(\[]?\bdot\b[)\]]? ?"
@@ -36,7 +36,7 @@ _ACCOUNT = re.compile(
 )
 _CUSTOMER_NUMBER = re.compile(r"(?<![\w$.,-])\d{8}(?![\w-]|[.,]\d)")
 _BIRTH = re.compile(
-    r"(?<!\[)\b(?:born|date of birth|birth ?date|birthday|dob|d\.o\.b\.?)(?![\w\]])\W{0,4}"
+    r"(?<!\[)\b(?:born|date of birth|birth ?date|birthday(?:'s)?|dob|d\.o\.b\.?)(?![\w\]])\W{0,4}"
     r"(?:(?:is|on|was) ){0,2}(?:the )?"
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|[A-Z]{3,9}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}"
     r"|\d{1,2}(?:st|nd|rd|th)? (?:of )?[A-Z]{3,9},? \d{4})(?!\d)",
@@ -49,7 +49,7 @@ _STREET = (
 )
 _TOWN = r"[A-Z][\w'.-]{1,24}(?: [A-Z][\w'.-]{1,24}){0,2}"
 _POSTCODE = r"(?:[A-Z]{2},? \d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b"
-_ADDRESS = re.compile(rf"(?<![\w$.,-]){_STREET}(?P<postal>,? {_TOWN},? {_POSTCODE})?")
+_ADDRESS = re.compile(rf"(?<![\w$.,-])(?:{_STREET}|P\.?O\.? ?Box \d{{1,6}}\b)(?P<postal>,? {_TOWN},? {_POSTCODE})?")
 _HOME = re.compile(
     r"\b(?:(?:live|lives|living|reside[sd]?|resident|moved|moving) (?:at|in|to)|(?:my|your|his|her|their|home|"
     r"postal|mailing|new|old|billing|shipping|delivery|current|previous|registered) address"

@@ -33,7 +33,8 @@ _IBAN_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[ .-]?\d[ .-]?\d")
 _IBAN_CHARACTER = re.compile(r"[ .,/-]{0,2}([A-Za-z0-9])")
 
 _ID_WORDS = (
-    r"\b(?:ssn|itin|nino|pesel|bsn|cpf|nir|dni|nie|nhs|sin|aadhaar|s\.s\.n|social(?: (?:security|insurance))?|"
+    r"\b(?:ssn|itin|nino|pesel|bsn|cpf|nir|dni|nie|nhs|sin|aadhaar|personnummer|cpr|s\.s\.n|"
+    r"social(?: (?:security|insurance))?|"
     r"(?:national|personal|identity|tax(?:payer)?) (?:id|identity|identification|insurance|number|code)|steuer-?id)\b"
 )
 _ID_WORD = re.compile(_ID_WORDS, re.IGNORECASE)
@@ -52,14 +53,15 @@ _NATIONAL_IDS = tuple(
         ("es.nie", r"(?<!\w)[XYZ][ -]?\d{7}[ -]?[A-Z](?!\w)", False),
         ("fi.hetu", r"(?<!\w)\d{6}[-+A]\d{3}[0-9A-Z](?!\w)", False),
         ("", r"(?<!\w)(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?(?:\d{2} ?){3}[A-D](?!\w)", False),
-        ("us.ssn", r"(?<!\d)\d(?:[ .,/-]{0,2}\d){8}(?!\d)", True),
-        ("ca.sin", r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{3}(?!\d)", True),
-        ("nl.bsn", r"(?<!\d)\d(?:[ .]?\d){8}(?!\d)", True),
         ("pl.pesel", r"(?<!\d)\d{11}(?!\d)", True),
         ("de.idnr", r"(?<!\d)\d{2} ?\d{3} ?\d{3} ?\d{3}(?!\d)", True),
         ("se.personnummer", r"(?<!\d)(?:\d{2})?\d{6}[-+]\d{4}(?!\d)", True),
         ("in_.aadhaar", r"(?<!\d)\d{4} ?\d{4} ?\d{4}(?!\d)", True),
         ("gb.nhs", r"(?<!\d)\d{3} ?\d{3} ?\d{4}(?!\d)", True),
+        # Nine digits may be the end of a longer one.
+        ("us.ssn", r"(?<!\d)\d(?:[ .,/-]{0,2}\d){8}(?!\d)", True),
+        ("ca.sin", r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{3}(?!\d)", True),
+        ("nl.bsn", r"(?<!\d)\d(?:[ .]?\d){8}(?!\d)", True),
     )
 )
 

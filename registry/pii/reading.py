@@ -128,7 +128,7 @@ def _digits_of(plain: str, run: re.Match[str]) -> Iterator[tuple[str, int]]:
 
     "double one" is 11, "forty one" 41, "forty" before anything else 40.
     """
-    times, ten, end, was_digits = 1, "", -1, False
+    times, ten, start, end, was_digits = 1, "", 0, -1, False
     for match in _TOKEN.finditer(plain, run.start(), run.end()):
         between, word = plain[end : match.start()] if end >= 0 else "", match[0].casefold()
         unit = _UNITS.get(word)
@@ -139,7 +139,7 @@ def _digits_of(plain: str, run: re.Match[str]) -> Iterator[tuple[str, int]]:
             yield from ((between[i], end + i) for i in range(len(between)))
         elif "," in between or "." in between:
             yield " ", end
-        start, end, was_digits = match.start(), match.end(), word[0].isdigit()
+        start, end, was_digits = match.start() if times == 1 else start, match.end(), word[0].isdigit()
         if word in _TIMES:
             times = _TIMES[word]
             continue

@@ -1,7 +1,7 @@
 """Numbers that an agent tells in pieces, over several messages.
 
-A piece is a group of digits that stands for nothing by itself: not an amount, a date, a reference, a year or the
-last digits of a number. Pieces that follow one another and begin and end with whole ones are put together again.
+A piece is a group of digits that stands for nothing by itself: not an amount, a date, a reference or a year. Pieces
+that follow one another and begin and end with whole ones are put together again.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ _ABOUT_AN_ID = re.compile(r"\b(?:social security|ssn|social|national id)\b", re.
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Digits of one message: the `message`'s place in the conversation, its turn, and its text."""
+    """Digits of one message: the `message`'s place in the conversation, its turn, and its text.
+
+    `ends` says that they are called the last digits of a number: nothing begins with them.
+    """
 
     digits: str
     message: int
     turn: int
     text: str
+    ends: bool = False
 
 
 def pieces_of(text: str, message: int, turn: int) -> Iterator[Piece]:
@@ -44,9 +48,9 @@ def pieces_of(text: str, message: int, turn: int) -> Iterator[Piece]:
     plain = _DATE.sub(lambda match: "," * len(match[0]), read(text).plain)
     for match in _PIECE.finditer(plain):
         digits = re.sub(r"[ -]", "", match[0])
-        cut = _LAST_DIGITS.search(plain[max(0, match.start() - 40) : match.start()])
-        if _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and not cut and not _YEAR.fullmatch(digits):
-            yield Piece(digits, message, turn, text)
+        ends = _LAST_DIGITS.search(plain[max(0, match.start() - 40) : match.start()])
+        if _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS and not _YEAR.fullmatch(digits):
+            yield Piece(digits, message, turn, text, ends is not None)
 
 
 def put_together(
@@ -62,6 +66,8 @@ def put_together(
     kind_of = _recogniser(wanted)
     told = [piece for i, piece in enumerate(pieces) if i == 0 or piece.digits != pieces[i - 1].digits]
     for first, begin in enumerate(told):
+        if begin.ends:
+            continue
         number = begin.digits
         for piece in told[first + 1 :]:
             number += piece.digits
