@@ -115,6 +115,7 @@ def test_a_wrong_check_digit_is_no_card(stem: int, separator: str, check: int) -
 
 @given(texts)
 @example("\u0301call 2\u030102-555-0142\u0301 now")
+@example("FOUR DOUBLE 0")
 @example("ﬃ①② 4111 1111 1111 1111")
 def test_places_are_those_of_the_text_as_it_is(text: str) -> None:
     spans = find_by_form(text)

@@ -135,7 +135,9 @@ def _digits_of(plain: str, run: re.Match[str]) -> Iterator[tuple[str, int]]:
         if ten and not (unit and unit != "0" and between in (" ", "-")):
             yield "0", end - 1
             ten = ""
-        if end >= 0 and (was_digits or word[0].isdigit()):
+        if times > 1:
+            between = ""  # "double" and what is doubled are one piece
+        if was_digits or word[0].isdigit():
             yield from ((between[i], end + i) for i in range(len(between)))
         elif "," in between or "." in between:
             yield " ", end
@@ -148,7 +150,8 @@ def _digits_of(plain: str, run: re.Match[str]) -> Iterator[tuple[str, int]]:
             yield ten, start
         else:
             ten = ""
-            yield (unit or _TEENS.get(word) or word) * times, start
+            digits = unit or _TEENS.get(word) or word
+            yield digits * times if len(digits) == 1 else digits, start
         times = 1
     if ten:
         yield "0", end - 1
