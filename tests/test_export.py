@@ -312,6 +312,23 @@ def test_redaction_blacks_out_the_record_everywhere(harborline) -> None:
         assert not [s for turn in after.turns for s in find_by_form(turn.customer) if s.kind == "email"]
 
 
+def test_redaction_blacks_out_ids_tags_keys_and_numbers(harborline) -> None:
+    mine = case(
+        "complaint-of-48213907",
+        tags=["nadia_okafor", "vip"],
+        labels={"nadia@example.com": 48213907, "dob": "the first of May"},
+        tools=[{"name": "t", "arguments": {"note": "four one one one, " * 4}, "result": {"phone": 2025550142}}],
+    )
+    done = redacted(harborline.model_copy(update={"cases": (mine,)})).cases[0]
+    assert done.id.startswith("case-")
+    assert done.tags[0].startswith("tag-")
+    assert done.tags[1] == "vip"
+    assert done.labels == {"[email]": "[customer number]", "dob": "[date of birth]"}
+    assert done.tools[0].result == {"phone": "[phone]"}
+    for datum in ("48213907", "nadia", "2025550142"):
+        assert datum not in done.model_dump_json().casefold()
+
+
 def test_the_conversation_follows_the_fixtures_without_waiting() -> None:
     twice = case(
         turns=[{"customer": "x", "expect": {"tool_calls": [{"name": "t"}, {"name": "t"}, {"name": "u"}]}}],

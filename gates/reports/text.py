@@ -58,10 +58,12 @@ class Presenter:
 
     redact: Callable[[str, Customer | None], str]
     customer: Customer | None = None
+    hide: Callable[[str, JsonValue], JsonValue] = lambda key, value: None
+    """What to show for a value under a key that tells its kind; None: look at the value itself."""
 
     def of(self, customer: Customer | None) -> Presenter:
         """The same presentation for another customer's conversation."""
-        return Presenter(self.redact, customer)
+        return Presenter(self.redact, customer, self.hide)
 
     def text(self, value: str, limit: int = TEXT_LIMIT) -> str:
         """Redacted, then cut, then made visible."""
@@ -82,9 +84,14 @@ class Presenter:
         tail = self.redact(value[-limit - _MARGIN :], self.customer)[_MARGIN:]
         return _joined(head[: limit * 2 // 3], tail[-(limit // 3) :], len(value))
 
+    def _under(self, key: str, item: JsonValue, limit: int) -> JsonValue:
+        """What stands under a key that says it is personal data is hidden whatever it looks like."""
+        hidden = self.hide(key, item)
+        return self._redacted(item if hidden is None else hidden, limit)
+
     def _redacted(self, value: JsonValue, limit: int) -> JsonValue:
         if isinstance(value, dict):
-            return {self._cut(key, limit): self._redacted(item, limit) for key, item in value.items()}
+            return {self._cut(key, limit): self._under(key, item, limit) for key, item in value.items()}
         if isinstance(value, list):
             return [self._redacted(item, limit) for item in value]
         if value is None or isinstance(value, bool):
@@ -100,6 +107,7 @@ def presenter(redact: bool) -> Presenter:
     """The presentation of all text of a report."""
     if not redact:
         return Presenter(lambda text, customer: text)
+    from assay.registry.pii import hidden
     from assay.registry.pii import redact as redacted
 
-    return Presenter(redacted)
+    return Presenter(redacted, hide=hidden)

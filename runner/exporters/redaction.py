@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from assay.registry.digest import digest_of
 from assay.registry.pii import redact, redact_json
 from assay.registry.types.case import Case, Customer, Dataset
 
@@ -29,8 +31,22 @@ def _case(case: Case) -> Case:
     if expect["handoff"]:
         expect["handoff"]["must_mention"] = redact_json(expect["handoff"]["must_mention"], customer)
     plain["labels"] = redact_json(plain["labels"], customer)
+    plain["id"] = _name(case.id, customer, "case")
+    plain["tags"] = [_name(tag, customer, "tag") for tag in case.tags]
     plain["customer"] = {"name": "[name]"} if customer else None
     return Case.model_validate(plain)
+
+
+def _name(name: str, customer: Customer | None, what: str) -> str:
+    """An id or tag as it is, or one made of its digest where its words tell personal data.
+
+    The digest is of the name and the customer, so that a customer number cannot be found by trying all of them.
+    """
+    words = re.sub(r"[_.-]+", " ", name)
+    if redact(words, customer) == words and redact(name, customer) == name:
+        return name
+    record = customer.model_dump(mode="json") if customer else None
+    return f"{what}-{digest_of([name, record])[:12]}"
 
 
 def _turn(turn: dict[str, Any], customer: Customer | None) -> None:
