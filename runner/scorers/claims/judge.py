@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import claimed_action, performed
-from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows, speaks_of_result
+from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import Source, text_source
-from assay.runner.scorers.claims.facts import Fact
+from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.split import Claim, sentences
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
@@ -42,6 +42,14 @@ _VERBATIM = 0.9
 _FEW = 12
 _NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
+_CENT = 0.005
+_PRICE = re.compile(
+    r"\b(?:price|fare|cost|fee|economy|business)\b(?: price| fare)?(?: is| of)?[\s:*]*\$", re.IGNORECASE
+)
+_MONEY_WORDS = content_words(
+    "total cost price fare payment pay card credit amount passenger flight reservation ticket fee charge user book dollar "
+    "new each per method use one proceed confirm provide customer agent order account"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class Bench:
         self._seen: set[tuple[str, str]] = set()
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
+        self._subject: frozenset[object] = frozenset()
         self._wanted: tuple[str, ...] = ()
         self._named: tuple[Source, ...] = ()
         self._no_answer = False
@@ -93,7 +102,9 @@ class Bench:
     def judge(self, claims: Sequence[Claim], speaker: str) -> list[tuple[Claim, Verdict]]:
         """The claims of one message with their verdicts; those that hold become evidence for later ones."""
         judged: list[tuple[Claim, Verdict]] = []
+        self._subject = frozenset()
         for claim in claims:
+            self._subject = frozenset(f.value for f in claim.facts if f.kind == "identifier") or self._subject
             if not self._is_approved(claim):
                 verdict = self._verdict(claim)
                 judged.append((claim, verdict))
@@ -138,6 +149,12 @@ class Bench:
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
             bearing.update((id(source), source) for source in holders)
+        misread = self._of_another_record(claim)
+        if misread is not None:
+            return misread
+        broken = broken_equation(claim.text)
+        if broken is not None:
+            return Verdict("unsupported_amount", f"{broken!r} does not add up", self._closest(claim))
         act = claimed_action(claim.text)
         if act is not None and not performed(act, self._calls):
             return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
@@ -147,6 +164,21 @@ class Bench:
         if claim.facts_only:
             return Verdict(sources=tuple(bearing.values()))
         return self._by_wording(claim, tuple(bearing.values()))
+
+    def _of_another_record(self, claim: Claim) -> Verdict | None:
+        """A verdict where a line such as "Price: $120" stands below "Flight HAT017", and no object of a tool result
+        that carries this identifier has the amount, though such objects have money.
+        """
+        amounts = [fact for fact in claim.facts if fact.kind == "amount" and not fact.rough]
+        if not amounts or not self._subject or not _PRICE.search(claim.text) or speaks_of_result(claim.text):
+            return None
+        own = [money for source in self._sources for ids, money in source.records if ids & self._subject]
+        for fact in amounts if own else ():
+            value = fact.value / 100  # type: ignore[operator]
+            if not any(abs(value - abs(n)) < _CENT for money in own for n in money):
+                named = ", ".join(sorted(str(name) for name in self._subject))
+                return Verdict("unsupported_amount", f"{fact.text!r} is no amount of {named}", self._closest(claim))
+        return None
 
     def _follows(self, fact: Fact, claim: Claim) -> bool:
         """Whether the fact follows from the evidence, or from the rest of the claim, by arithmetic."""
@@ -163,15 +195,25 @@ class Bench:
         if fact.kind == "number":
             parts = (Fact("number", float(fact.value) / count, "") for count in range(2, 7))  # type: ignore[arg-type]
             return any(source.facts.has(part) for part in parts for source in self._sources)
+        counts = self._counts(claim)
         beside = [f.value / 100 for f in claim.facts if f.kind == "amount" and f.value != fact.value]  # type: ignore[operator]
-        return amount_follows(fact.value / 100, [*self._stated, *beside], self._given())  # type: ignore[operator]
+        return amount_follows(fact.value / 100, [*self._stated, *beside], self._given(claim), counts, claim.text)  # type: ignore[operator]
 
-    def _given(self) -> list[float]:
+    def _counts(self, claim: Claim) -> set[int]:
+        """How many times something may be taken: counts in the claim and of people or things in tool results."""
+        said = (f.value for f in claim.facts if f.kind == "number")
+        small = {int(n) for n in said if isinstance(n, float) and n.is_integer() and 2 <= n <= 9}
+        return small.union(*(source.counts for source in self._sources))
+
+    def _given(self, claim: Claim) -> list[float]:
         """Amounts that the agent may reckon with: all of a few, else only totals and what was said."""
-        said = [v / 100 for s in self._sources for v in s.facts.values("amount") if _told(s) and isinstance(v, int)]
+        said = [v / 100 for s in self._sources for v in s.facts.values("amount") if s.kind == "customer"]  # type: ignore[operator]
+        ruled = [
+            n for s in self._sources if s.kind in ("system", "wording") for n in _applied(s.text, claim, self._today)
+        ]
         numbers = [n for source in self._sources for n in source.amounts]
         few = numbers if len(set(numbers)) <= _FEW else []
-        return [*said, *few, *(n for source in self._sources for n in source.totals)]
+        return [*said, *ruled, *few, *(n for source in self._sources for n in source.totals)]
 
     def _date_follows(self, date: dt.date, claim: Claim) -> bool:
         asked = (v for s in self._sources if s.kind == "customer" for v in s.facts.values("duration"))
@@ -231,8 +273,14 @@ class Bench:
         return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
 
 
-def _told(source: Source) -> bool:
-    return source.kind in ("customer", "system", "wording")
+def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
+    """The amounts of those sentences of a rule that speak of what the claim speaks of: a bag's fee is no part of
+    a total that mentions no bag.
+    """
+    for sentence, words, _ in _lines(text):
+        if "$" in sentence or "dollar" in sentence:
+            if claim.wording.words & words - _MONEY_WORDS:
+                yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
 
 
 def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
