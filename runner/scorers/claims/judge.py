@@ -14,6 +14,7 @@ from assay.runner.scorers.claims.actions import claimed_action, performed
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import Source, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
+from assay.runner.scorers.claims.model import calibrated_support
 from assay.runner.scorers.claims.split import Claim, sentences
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
@@ -43,6 +44,7 @@ _FEW = 12
 _NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
 _CENT = 0.005
+_SURE = 0.95
 _PRICE = re.compile(
     r"\b(?:price|fare|cost|fee|economy|business)\b(?: price| fare)?(?: is| of)?[\s:*]*\$", re.IGNORECASE
 )
@@ -60,6 +62,8 @@ class Verdict:
     message: str = ""
     evidence: str = ""
     sources: tuple[Source, ...] = ()
+    score: float | None = None
+    """Support of the wording in [0, 1]; None where something strict decided."""
 
 
 class Bench:
@@ -236,17 +240,30 @@ class Bench:
     def _by_wording(self, claim: Claim, bearing: tuple[Source, ...]) -> Verdict:
         ranked = sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:2]
         best = ranked[:1]
-        reached = support(claim.wording, best[0].wording) if best else 0.0
+        reached = self._support(claim, best)
         if claim.facts and self._is_about(claim, bearing):
-            return self._unless_denied(claim, best, bearing)
+            return self._unless_denied(claim, best, bearing, reached)
         threshold = self._threshold
         if reached < threshold and ranked:
             best = list({id(s): s for s in (*ranked, *bearing)}.values())
-            reached = support(claim.wording, merged(source.wording for source in best))
+            reached = self._support(claim, best)
         if self.check_wording and reached < threshold:
             message = f"the evidence does not say this (support {reached:.2f}, needed {threshold:.2f})"
-            return Verdict("unsupported_claim", message, _excerpt(best))
-        return self._unless_denied(claim, best, bearing)
+            return Verdict("unsupported_claim", message, _excerpt(best), score=reached)
+        return self._unless_denied(claim, best, bearing, reached)
+
+    def _support(self, claim: Claim, sources: Sequence[Source]) -> float:
+        """How far the sources, read together, support the claim's wording: the quick measure where it is sure, where
+        wording decides nothing, and for tool results, which are no sentences; else the model.
+        """
+        if not sources:
+            return 0.0
+        quick = support(claim.wording, merged(source.wording for source in sources))
+        if not self.check_wording or quick >= _SURE or quick < 1 - _SURE:
+            return quick
+        prose = "\n".join(source.text for source in sources if source.kind != "tool")
+        weighed = calibrated_support(claim.text, prose) if prose else 0.0
+        return max(quick, weighed) if any(source.kind == "tool" for source in sources) else weighed
 
     def _is_about(self, claim: Claim, bearing: tuple[Source, ...]) -> bool:
         """Whether a claim whose facts all hold speaks of what its sources speak of.
@@ -259,15 +276,15 @@ class Bench:
         known = merged(source.wording for source in (*bearing, *self._approved)).words
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
-    def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source]) -> Verdict:
+    def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
         quoted = any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
         denied = None if quoted else next((line for s in best if (line := _denial(claim, s)) is not None), None)
         if denied is not None:
-            return Verdict("contradicted_claim", "the evidence says the opposite", denied)
+            return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
         if self._no_answer and all(s.document is not None for s in rests_on):
             return _wrong_source(rests_on, ())
-        return Verdict(sources=rests_on)
+        return Verdict(sources=rests_on, score=score)
 
     def _closest(self, claim: Claim) -> str:
         return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
