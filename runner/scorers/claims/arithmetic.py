@@ -67,7 +67,7 @@ def amount_follows(
         wanted = amount / count
         if _contains(terms, wanted):
             return True
-        if sums and any(_contains(terms, wanted - n) for n in terms if n < wanted):
+        if sums and any(_contains(terms, wanted - n) for n in terms if n < wanted / 2 - _TOLERANCE):
             return True
         if differences and any(_contains(terms, wanted + n) for n in terms):
             return True

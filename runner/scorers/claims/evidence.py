@@ -29,7 +29,8 @@ _DIGITS_AT_END = re.compile(r"\d+$")
 
 _ROUND = re.compile(r"[1-9]\d{2,4}0")
 _COUNTING = re.compile(
-    r"seat|count|quantity|passenger|bag|number|year|age\b|days?\b|minute|hour|score|\bid\b|zip|phone|last[ _]?(?:4|four)",
+    r"seat|\bcount\b|_count|count_|quantity|passenger|bag|number|year|age\b|days?\b|minute|hour|score|\bid\b|zip|phone"
+    r"|last[ _]?(?:4|four)",
     re.IGNORECASE,
 )
 """Keys under which a number is no money: 12 free seats are no $12."""
@@ -159,7 +160,7 @@ def _read(
 
     `counting`: a key above says that numbers here count something.
     """
-    counting = counting or bool(_COUNTING.search(key))
+    counting = counting or _counts_something(key)
     label = key.replace("_", " ")
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -212,15 +213,33 @@ def _counts(value: JsonValue) -> Iterator[int]:
         yield from _counts(item)
 
 
+def _money(value: JsonValue, key: str) -> Iterator[float]:
+    """The numbers within a value that do not count anything."""
+    if _counts_something(key):
+        return
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _money(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _money(item, key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+@lru_cache(maxsize=4096)
+def _counts_something(key: str) -> bool:
+    return bool(_COUNTING.search(key))
+
+
 def _records(value: JsonValue, today: dt.date) -> Iterator[tuple[frozenset[object], frozenset[float]]]:
     """The objects within a value that carry an identifier and money, each with both."""
     if isinstance(value, dict):
         named = (fact for v in value.values() if isinstance(v, str) for fact in facts_of(v, today))
         identifiers = frozenset(fact.value for fact in named if fact.kind == "identifier")
-        money: list[float] = []
-        _read(value, "", today, [], [], money)
-        if identifiers and money:
-            yield identifiers, frozenset(money)
+        money = frozenset(_money(value, "")) if identifiers else frozenset[float]()
+        if money:
+            yield identifiers, money
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _records(item, today)
 

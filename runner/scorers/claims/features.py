@@ -3,21 +3,19 @@
 All of it is read from the two texts alone; nothing is learnt here. Shares lie in [0, 1]; counts are capped and scaled
 to about that range. Each name in `PROSE` and `FAQ` is a key of what `measure` returns:
 
-| group | features |
-| --- | --- |
-| characters | `g2`..`g5`: share of the claim's character n-grams that the evidence has |
-| words | `tokens` (all words), `content` (stems of content words), `pairs`, `triples`: shares found in the evidence |
-| novelty | `missing`: content words that the evidence lacks; `unlike`: those with no word of similar spelling either |
-| alignment | `soft` (content words, each by its most similar word), `common` (longest common subsequence), `run` (longest run
-  of words), `sentence` and `covered` (best single sentence of the evidence: share of the claim in it, and of it in the
-  claim) |
-| facts | `numbers` and `names` of the claim that the evidence lacks |
-| polarity | `negation` differs from the best sentence's; `denies` where nothing in the evidence does |
-| manner | `length`, `weight` (logarithms of words and content words), `opinion`, `self` ("I", "my"), `hedge`, `question`,
-  `repeats` |
-| question and answer | for evidence "Question? Answer.": `answer`, `answered`, `unanswered` (overlap with the answer), `yes_to_wh`,
-  `wrong_yes`, `wrong_no`, `dropped_no`, `yes`, `no`, `left_out` (numbers), `qualifier_lost`, `qualifier_new`, `order`,
-  `disorder`, `redundant`, `evidence_length` |
+- characters: `g2`..`g5`, the shares of the claim's character n-grams that the evidence has;
+- words: `tokens` (all), `content` (stems of content words), `pairs`, `triples`: shares found in the evidence; `cover`:
+  share of the evidence's content words in the claim;
+- novelty: `missing`, content words that the evidence lacks; `unlike`, those with no word of similar spelling either;
+- alignment: `soft` (content words, each by its most similar word), `common` (longest common subsequence), `run`
+  (longest run of words), `sentence` and `covered` (for the best single sentence of the evidence);
+- facts: `numbers` and `names` of the claim that the evidence lacks;
+- polarity: `negation` differs from the best sentence's; `denies` where nothing in the evidence does;
+- manner: `length`, `weight` (logarithms of words and content words), `opinion`, `self` ("I", "my"), `hedge`,
+  `question`, `repeats`;
+- question and answer, for evidence "Question? Answer.": overlap with the answer (`answer`, `answered`, `unanswered`),
+  `yes`, `no`, `yes_to_wh`, `wrong_yes`, `wrong_no`, `dropped_no`, numbers `left_out`, `qualifier_lost`,
+  `qualifier_new`, `order`, `disorder`, `redundant`, `evidence_length`.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from assay.runner.scorers.claims.numerals import digits
 from assay.runner.scorers.claims.split import sentences
@@ -54,7 +53,7 @@ _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
 _HEDGE = re.compile(
     r"\b(?:maybe|perhaps|probably|might|i guess|not sure|seems?|sounds?|apparently|i (?:do|did) ?n.t know)\b"
 )
-_SELF = frozenset("i im ive my me id".split())
+_SELF = frozenset({"i", "im", "ive", "my", "me", "id"})
 _YES = re.compile(r"\s*(?:yes|yeah|yep)\b")
 _NO = re.compile(r"\s*(?:no\b|nope\b|sorry\b|unfortunately\b)")
 _WH = re.compile(r"\b(?:what|which|when|where|who|how|why)\b")
@@ -119,7 +118,7 @@ def _characters(tokens: Sequence[str], known: _Evidence) -> dict[str, float]:
 def _words(
     tokens: Sequence[str], content: frozenset[str], missing: frozenset[str], known: _Evidence
 ) -> dict[str, float]:
-    pairs, triples = set(zip(tokens, tokens[1:], strict=False)), set(zip(tokens, tokens[1:], tokens[2:], strict=False))
+    pairs, triples = set(pairwise(tokens)), set(zip(tokens, tokens[1:], tokens[2:], strict=False))
     return {
         "content": _share(len(content - missing), len(content), empty=1.0),
         "missing": min(5, len(missing)) / 5,
@@ -175,7 +174,7 @@ def _answering(
     refused = bool(_NO.match(known.answer)) or denied
     asked = bool(known.question)
     shared = len(content & known.answer_content)
-    both = [pair for pair in zip(stems, stems[1:], strict=False) if pair[0] in known.places and pair[1] in known.places]
+    both = [pair for pair in pairwise(stems) if pair[0] in known.places and pair[1] in known.places]
     near = sum(any(0 < j - i <= _NEAR for i in known.places[a] for j in known.places[b]) for a, b in both)
     counts = Counter(stems)
     redundant = sum(n - 1 for word, n in counts.items() if n > max(1, len(known.places.get(word, ()))))

@@ -18,7 +18,7 @@ from assay.runner.scorers.claims.model import calibrated_support
 from assay.runner.scorers.claims.split import Claim, sentences
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
-__all__ = ["RULES", "Bench", "Verdict"]
+__all__ = ["RULES", "Bench", "Verdict", "evidence_span"]
 
 _FACT_RULES = {
     "amount": "unsupported_amount",
@@ -33,6 +33,7 @@ _FACT_RULES = {
 }
 RULES = (
     *dict.fromkeys(_FACT_RULES.values()),
+    "unsupported_name",
     "unsupported_action",
     "wrong_source",
     "contradicted_claim",
@@ -48,10 +49,15 @@ _SURE = 0.95
 _PRICE = re.compile(
     r"\b(?:price|fare|cost|fee|economy|business)\b(?: price| fare)?(?: is| of)?[\s:*]*\$", re.IGNORECASE
 )
-_MONEY_WORDS = content_words(
-    "total cost price fare payment pay card credit amount passenger flight reservation ticket fee charge user book dollar "
-    "new each per method use one proceed confirm provide customer agent order account"
+_PERSON = re.compile(
+    r"\b(?:(?:Mr|Mrs|Ms|Dr)\.?|named|name is|name:|passengers?:?|holder:?|advis[eo]r|manager|beneficiary|payee)\s+"
+    r"(?P<name>[A-Z][a-z]+(?:[ -][A-Z][a-z]+)*)\b(?!:)"
 )
+_MONEY_WORDS = content_words(
+    "total cost price fare payment pay card credit amount passenger flight reservation ticket fee charge user book "
+    "dollar new each per method use one proceed confirm provide customer agent order account"
+)
+"""Words that every talk of money has: they do not tell which rule a claim applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Bench:
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
         self._subject: frozenset[object] = frozenset()
+        self._known_words: frozenset[str] = frozenset()
+        self._read = 0
         self._wanted: tuple[str, ...] = ()
         self._named: tuple[Source, ...] = ()
         self._no_answer = False
@@ -159,6 +167,10 @@ class Bench:
         broken = broken_equation(claim.text)
         if broken is not None:
             return Verdict("unsupported_amount", f"{broken!r} does not add up", self._closest(claim))
+        stranger = self._unknown_name(claim)
+        if stranger is not None:
+            message = f"the name {stranger!r} stands in no evidence"
+            return Verdict("unsupported_name", message, self._closest(claim))
         act = claimed_action(claim.text)
         if act is not None and not performed(act, self._calls):
             return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
@@ -168,6 +180,24 @@ class Bench:
         if claim.facts_only:
             return Verdict(sources=tuple(bearing.values()))
         return self._by_wording(claim, tuple(bearing.values()))
+
+    def _unknown_name(self, claim: Claim) -> str | None:
+        """The first name of a person, after a title or a word such as "passenger", with a part that no evidence has.
+
+        Names of places are left alone: that LAS is Las Vegas is no invention, and no list here knows it.
+        """
+        for match in _PERSON.finditer(claim.text):
+            if content_words(match["name"]) - self._vocabulary():
+                return match["name"]
+        return None
+
+    def _vocabulary(self) -> frozenset[str]:
+        """The content words of all evidence so far."""
+        if self._read < len(self._sources):
+            new = (source.wording.words for source in self._sources[self._read :])
+            self._known_words = self._known_words.union(*new)
+            self._read = len(self._sources)
+        return self._known_words
 
     def _of_another_record(self, claim: Claim) -> Verdict | None:
         """A verdict where a line such as "Price: $120" stands below "Flight HAT017", and no object of a tool result
@@ -212,9 +242,8 @@ class Bench:
     def _given(self, claim: Claim) -> list[float]:
         """Amounts that the agent may reckon with: all of a few, else only totals and what was said."""
         said = [v / 100 for s in self._sources for v in s.facts.values("amount") if s.kind == "customer"]  # type: ignore[operator]
-        ruled = [
-            n for s in self._sources if s.kind in ("system", "wording") for n in _applied(s.text, claim, self._today)
-        ]
+        rules = (s for s in self._sources if s.kind in ("system", "wording"))
+        ruled = [n for s in rules for n in _applied(s.text, claim, self._today)]
         numbers = [n for source in self._sources for n in source.amounts]
         few = numbers if len(set(numbers)) <= _FEW else []
         return [*said, *ruled, *few, *(n for source in self._sources for n in source.totals)]
@@ -249,7 +278,7 @@ class Bench:
             reached = self._support(claim, best)
         if self.check_wording and reached < threshold:
             message = f"the evidence does not say this (support {reached:.2f}, needed {threshold:.2f})"
-            return Verdict("unsupported_claim", message, _excerpt(best), score=reached)
+            return Verdict("unsupported_claim", message, _excerpt(best, claim), score=reached)
         return self._unless_denied(claim, best, bearing, reached)
 
     def _support(self, claim: Claim, sources: Sequence[Source]) -> float:
@@ -287,7 +316,7 @@ class Bench:
         return Verdict(sources=rests_on, score=score)
 
     def _closest(self, claim: Claim) -> str:
-        return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
+        return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1], claim)
 
 
 def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
@@ -295,9 +324,8 @@ def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
     a total that mentions no bag.
     """
     for sentence, words, _ in _lines(text):
-        if "$" in sentence or "dollar" in sentence:
-            if claim.wording.words & words - _MONEY_WORDS:
-                yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
+        if ("$" in sentence or "dollar" in sentence) and claim.wording.words & words - _MONEY_WORDS:
+            yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
 
 
 def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
@@ -306,8 +334,22 @@ def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
     return Verdict("wrong_source", f"taken from {used}; {right}", _excerpt(sources), tuple(sources))
 
 
-def _excerpt(sources: Sequence[Source]) -> str:
-    return " / ".join(f"{source.name}: {' '.join(source.text.split())[:_EXCERPT]}" for source in sources[:2])
+def _excerpt(sources: Sequence[Source], claim: Claim | None = None) -> str:
+    """What the sources say that is nearest to the claim; how they begin where there is no such sentence."""
+    return " / ".join(f"{source.name}: {_span(source, claim)[:_EXCERPT]}" for source in sources[:2])
+
+
+def evidence_span(claim: Claim, verdict: Verdict) -> str:
+    """What a claim rests on, or what comes nearest to it where it rests on nothing."""
+    return verdict.evidence or _excerpt(verdict.sources, claim)
+
+
+def _span(source: Source, claim: Claim | None) -> str:
+    lines = _lines(source.text) if claim is not None and source.kind != "tool" else ()
+    best = max(lines, key=lambda line: len(line[1] & claim.wording.words), default=None) if claim is not None else None
+    if best is None or claim is None or not best[1] & claim.wording.words:
+        return " ".join(source.text.split())
+    return " ".join(best[0].split())
 
 
 def _as_date(fact: Fact, today: dt.date) -> dt.date | None:
