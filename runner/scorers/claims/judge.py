@@ -90,6 +90,7 @@ class Bench:
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
         self._subject: frozenset[object] = frozenset()
+        self._priced = False
         self._known_words: frozenset[str] = frozenset()
         self._read = 0
         self._wanted: tuple[str, ...] = ()
@@ -114,9 +115,9 @@ class Bench:
     def judge(self, claims: Sequence[Claim], speaker: str) -> list[tuple[Claim, Verdict]]:
         """The claims of one message with their verdicts; those that hold become evidence for later ones."""
         judged: list[tuple[Claim, Verdict]] = []
-        self._subject = frozenset()
+        self._subject, self._priced = frozenset(), False
         for claim in claims:
-            self._subject = frozenset(f.value for f in claim.facts if f.kind == "identifier") or self._subject
+            self._turn_to(claim)
             if not self._is_approved(claim):
                 verdict = self._verdict(claim)
                 judged.append((claim, verdict))
@@ -199,12 +200,21 @@ class Bench:
             self._read = len(self._sources)
         return self._known_words
 
+    def _turn_to(self, claim: Claim) -> None:
+        """Note which identifiers the lines that follow speak of: those named since the last amount."""
+        named = frozenset(f.value for f in claim.facts if f.kind == "identifier")
+        if named:
+            self._subject = named if self._priced else self._subject | named
+            self._priced = False
+        self._priced = self._priced or any(f.kind == "amount" for f in claim.facts)
+
     def _of_another_record(self, claim: Claim) -> Verdict | None:
         """A verdict where a line such as "Price: $120" stands below "Flight HAT017", and no object of a tool result
-        that carries this identifier has the amount, though such objects have money.
+        that carries this identifier has the amount, though such objects have money. Where several are named before
+        the line, its price may be that of all of them together.
         """
         amounts = [fact for fact in claim.facts if fact.kind == "amount" and not fact.rough]
-        if not amounts or not self._subject or not _PRICE.search(claim.text) or speaks_of_result(claim.text):
+        if not amounts or len(self._subject) != 1 or not _PRICE.search(claim.text) or speaks_of_result(claim.text):
             return None
         own = [money for source in self._sources for ids, money in source.records if ids & self._subject]
         for fact in amounts if own else ():
