@@ -10,10 +10,10 @@ export RAGAS_DO_NOT_TRACK := true
 export DEEPEVAL_TELEMETRY_OPT_OUT := YES
 export DEEPEVAL_DISABLE_DOTENV := 1
 
-.PHONY: help setup demo test check bench lock schema clean
+.PHONY: help setup demo test check bench bench-scorers lock schema clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
 
 setup: $(READY) ## Virtual environment, locked dependencies, the package itself
 
@@ -44,6 +44,9 @@ check: $(READY) build/links/assay ## Lint, types, import contracts
 
 bench: $(READY) ## Measure speed, beside what it is measured against; writes build/bench.json
 	@$(BIN)/python tests/bench
+
+bench-scorers: $(READY) ## Measure groundedness on the labelled data in $$ASSAY_EXTERNAL_DATA
+	@$(BIN)/python tests/bench/scorers.py
 
 schema: $(READY) ## Write the JSON Schemas that stand beside the YAML and JSON-lines files
 	@$(BIN)/assay schema .

@@ -12,6 +12,8 @@ A claim is judged by these rules, in order; the first that is broken gives the f
 1. `unsupported_amount`, `unsupported_percentage`, `unsupported_date`, `unsupported_time`, `unsupported_duration`,
    `unsupported_identifier`, `unsupported_number`: a strict fact (`claims.facts`) that stands in no evidence and
    does not follow by arithmetic (`claims.arithmetic`). How the sentence is worded does not help.
+   An amount that is written out as a sum has to add up, and a price given for one flight, order or account has to be
+   that one's. `unsupported_name`: a person's name of which a part stands in no evidence.
 2. `unsupported_action`: the agent says something was done, and no tool call did it (`claims.actions`).
 3. `wrong_source`: the case names the documents that answer the turn, and the claim's strict facts stand only
    in passages of other documents. An answer can be faithful to a passage that has nothing to do with the
@@ -20,13 +22,14 @@ A claim is judged by these rules, in order; the first that is broken gives the f
    supply. The same holds where the case is tagged as unanswerable (setting `unanswerable_tag`) and the turn
    names no document: then no document answers it.
 4. `contradicted_claim`: a sentence of the evidence says the same with the opposite polarity.
-5. `unsupported_claim`: the claim's words are not in the evidence. Support (`claims.wording`) is the best over the
-   sources and over the two best read together. A claim whose strict facts all hold needs only a little of
-   it: the facts are the message. Setting `check_wording: false` leaves this rule out, for agents that
-   paraphrase freely; strict facts, actions and sources are still checked.
+5. `unsupported_claim`: the claim's words are not in the evidence. Support is the best over the sources and over the
+   two best read together: `claims.wording` ranks them and decides clear cases, `claims.model` the others. A claim
+   whose strict facts all hold needs only a little of it: the facts are the message. Setting `check_wording: false`
+   leaves this rule out, for agents that paraphrase freely; strict facts, actions and sources are still checked.
 
-The threshold .3 was chosen for the best balanced accuracy on BEGIN's Wizard-of-Wikipedia development file;
-the tests measure it on files that it has not seen.
+The threshold .3 is the operating point of both measures of support, chosen for the best balanced accuracy on the
+files they were fitted on; docs/groundedness.md has the figures on files that they have not seen. A turn is hallucinated
+where one claim in it is not supported, a conversation where one turn is.
 """
 
 from __future__ import annotations
@@ -47,15 +50,16 @@ from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipp
 from assay.registry.types.trajectory import Passage, Retrieval, Say, ToolCall, Trajectory
 from assay.runner.scorers.base import Scorer
 from assay.runner.scorers.claims.evidence import Source, text_source, tool_source
-from assay.runner.scorers.claims.judge import RULES, Bench, Verdict
+from assay.runner.scorers.claims.judge import RULES, Bench, Verdict, evidence_span
 from assay.runner.scorers.claims.split import Claim, claims_of, sentences
 
-__all__ = ["GroundednessScorer", "GroundednessSettings"]
+__all__ = ["ClaimVerdict", "GroundednessScorer", "GroundednessSettings"]
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
-_MILD = frozenset({"unsupported_claim"})
+_LOOSE = 0.5
+"""A claim whose wording reaches this share of the threshold is a loose paraphrase rather than an invention."""
 
 
 class GroundednessSettings(Frozen):
@@ -78,11 +82,24 @@ class _Tally:
     findings: list[Finding] = field(default_factory=list)
 
 
+class ClaimVerdict(Frozen):
+    """One claim, judged. `rule` is empty where the claim holds. `support`: of its wording, in [0, 1]; None where strict
+    facts, actions or sources decided. `evidence`: the span it rests on, or the nearest one.
+    """
+
+    turn: int
+    claim: str
+    rule: str
+    severity: Severity | None
+    support: float | None
+    evidence: str
+
+
 class GroundednessScorer(Scorer):
     """Measures `hallucination_rate` (by turn) and `claim_support` (by claim)."""
 
     name = "groundedness"
-    version = "2"
+    version = "3"
     Settings = GroundednessSettings
     settings: GroundednessSettings
 
@@ -126,7 +143,9 @@ class GroundednessScorer(Scorer):
             tally.turns += bool(judged)
             tally.bad_turns += bool(bad)
             tally.claims += len(judged)
-            tally.findings += (_finding(turn, claim, verdict) for claim, verdict in bad)
+            tally.findings += (
+                _finding(turn, claim, verdict, self.settings.support_threshold) for claim, verdict in bad
+            )
         if not tally.turns:
             nothing = Skipped(reason="the agent claims nothing in this conversation")
             return {"hallucination_rate": nothing, "claim_support": nothing}
@@ -137,6 +156,22 @@ class GroundednessScorer(Scorer):
             "hallucination_rate": Score(value=tally.bad_turns, of=tally.turns, explanation=said, findings=findings),
             "claim_support": Score(value=held, of=tally.claims, explanation=said, findings=findings),
         }
+
+    def verdicts(self, case: Case, trajectory: Trajectory) -> tuple[ClaimVerdict, ...]:
+        """Every claim of the conversation in order, the supported ones too."""
+        threshold = self.settings.support_threshold
+        return tuple(
+            ClaimVerdict(
+                turn=turn,
+                claim=claim.text,
+                rule=verdict.rule,
+                severity=severity_of(verdict, threshold) if verdict.rule else None,
+                support=verdict.score,
+                evidence=evidence_span(claim, verdict),
+            )
+            for turn, judged in self._judged(case, trajectory)
+            for claim, verdict in judged
+        )
 
     def _judged(self, case: Case, trajectory: Trajectory) -> Iterator[tuple[int, list[tuple[Claim, Verdict]]]]:
         """Each turn's index with its claims and their verdicts. Only what came before a sentence is evidence."""
@@ -209,10 +244,18 @@ def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
-def _finding(turn: int, claim: Claim, verdict: Verdict) -> Finding:
+def severity_of(verdict: Verdict, threshold: float) -> Severity:
+    """A wrong fact, action, source or opposite is high; unsupported wording is medium, and low where it comes near."""
+    if verdict.rule != "unsupported_claim":
+        return Severity.HIGH
+    near = verdict.score is not None and verdict.score >= _LOOSE * threshold
+    return Severity.LOW if near else Severity.MEDIUM
+
+
+def _finding(turn: int, claim: Claim, verdict: Verdict, threshold: float) -> Finding:
     return Finding(
         rule=verdict.rule,
-        severity=Severity.MEDIUM if verdict.rule in _MILD else Severity.HIGH,
+        severity=severity_of(verdict, threshold),
         message=verdict.message,
         turn=turn,
         quote=claim.text,

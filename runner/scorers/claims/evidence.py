@@ -28,18 +28,29 @@ _DIGITS_AT_END = re.compile(r"\d+$")
 
 
 _ROUND = re.compile(r"[1-9]\d{2,4}0")
+_COUNTING = re.compile(
+    r"seat|\bcount\b|_count|count_|quantity|passenger|bag|number|year|age\b|days?\b|minute|hour|score|\bid\b|zip|phone"
+    r"|last[ _]?(?:4|four)",
+    re.IGNORECASE,
+)
+"""Keys under which a number is no money: 12 free seats are no $12."""
+_LEAST_SPOKEN_AMOUNT = 10
+"""A smaller number that a customer says without a unit counts something; "raise it to 2500" is money."""
 
 
 class FactIndex:
     """The strict facts of one source, ready to be asked about."""
 
-    __slots__ = ("_by_kind", "bare", "today")
+    __slots__ = ("_by_kind", "_money", "bare", "today")
 
-    def __init__(self, facts: Iterable[Fact], today: dt.date, *, bare: bool = False) -> None:
+    def __init__(
+        self, facts: Iterable[Fact], today: dt.date, *, bare: bool = False, money: Iterable[float] | None = None
+    ) -> None:
         by_kind: dict[FactKind, set[object]] = {}
         for fact in facts:
             by_kind.setdefault(fact.kind, set()).add(fact.value)
         self._by_kind = by_kind
+        self._money = None if money is None else frozenset(money)
         self.today = today
         self.bare = bare
         """Whether numbers may stand here without their units, as in a tool's result or a customer's message."""
@@ -66,6 +77,14 @@ class FactIndex:
         """Every amount, in whole units of currency."""
         yield from (v / 100 for v in self.values("amount") if isinstance(v, int))
 
+    def money(self) -> Iterator[float]:
+        """Every number that may be an amount: all amounts, and bare numbers that do not count something else."""
+        yield from self.amounts()
+        if self._money is not None:
+            yield from self._money
+        elif self.bare:
+            yield from (n for n in self.numbers() if n >= _LEAST_SPOKEN_AMOUNT)
+
     def dates(self) -> list[tuple[int | None, int, int]]:
         """Every date as (year or None, month, day)."""
         return [value for value in self.values("date") if isinstance(value, tuple)]  # type: ignore[misc]
@@ -85,6 +104,10 @@ class Source:
     """Numbers of a tool result with which sums may be worked out."""
     totals: tuple[float, ...] = field(default=())
     """Sums over the lists of a tool result, such as the price of all flights."""
+    counts: frozenset[int] = field(default=frozenset())
+    """How many objects the lists of a tool result have, from 2 to 9: passengers, nights, items."""
+    records: tuple[tuple[frozenset[object], frozenset[float]], ...] = field(default=())
+    """For each object in a tool result that has identifiers of its own and money: both."""
 
 
 @lru_cache(maxsize=4096)
@@ -104,44 +127,62 @@ def tool_source(call: ToolCall, today: dt.date) -> Source:
     facts: list[Fact] = []
     amounts: list[float] = []
     totals: list[float] = []
+    counts: set[int] = set()
     for value in (call.arguments, call.error if call.error is not None else call.result):
         _read(value, "", today, lines, facts, amounts)
         totals += _totals(value)
+        counts.update(_counts(value))
     text = "; ".join(lines)
     return Source(
         "tool",
         call.name,
         text,
         wording_of(text),
-        FactIndex(facts, today, bare=True),
+        FactIndex(facts, today, bare=True, money=amounts),
         None,
         tuple(amounts),
         tuple(totals),
+        frozenset(counts),
+        tuple(_records(call.result, today)),
     )
 
 
 def _read(
-    value: JsonValue, key: str, today: dt.date, lines: list[str], facts: list[Fact], amounts: list[float]
+    value: JsonValue,
+    key: str,
+    today: dt.date,
+    lines: list[str],
+    facts: list[Fact],
+    amounts: list[float],
+    counting: bool = False,
 ) -> None:
-    """Collect the words, facts and numbers of a JSON value. A key whose value is false is read as its denial."""
+    """Collect the words, facts and amounts of a JSON value. A key whose value is false is read as its denial.
+
+    `counting`: a key above says that numbers here count something.
+    """
+    counting = counting or _counts_something(key)
     label = key.replace("_", " ")
     if isinstance(value, Mapping):
         for name, item in value.items():
             facts += facts_of(name, today)
-            _read(item, name, today, lines, facts, amounts)
+            _read(item, name, today, lines, facts, amounts, counting)
     elif isinstance(value, list | tuple):
         facts.append(Fact("number", float(len(value)), key))
         for item in value:
-            _read(item, key, today, lines, facts, amounts)
+            _read(item, key, today, lines, facts, amounts, counting)
     elif isinstance(value, bool):
         lines.append(label if value else f"not {label}")
     elif isinstance(value, int | float):
         lines.append(f"{label} {value:g}")
         facts += _number_facts(value, key)
-        amounts.append(float(value))
+        if not counting:
+            amounts.append(float(value))
     elif isinstance(value, str):
         lines.append(f"{label} {value}".strip())
-        facts += facts_of(value, today)
+        told = facts_of(value, today)
+        facts += told
+        if not counting and len(told) == 1 and told[0].kind == "number" and told[0].text == value.strip():
+            amounts.append(float(told[0].value))  # type: ignore[arg-type]
 
 
 def _number_facts(value: float, key: str) -> Iterator[Fact]:
@@ -163,12 +204,52 @@ def _totals(value: JsonValue) -> Iterator[float]:
     yield from sums.values()
 
 
+def _counts(value: JsonValue) -> Iterator[int]:
+    """How many objects each list within a value has, where that is a small number."""
+    items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    if isinstance(value, list) and 2 <= len(value) <= 9 and all(isinstance(item, dict) for item in value):
+        yield len(value)
+    for item in items:
+        yield from _counts(item)
+
+
+def _money(value: JsonValue, key: str) -> Iterator[float]:
+    """The numbers within a value that do not count anything."""
+    if _counts_something(key):
+        return
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _money(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _money(item, key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+@lru_cache(maxsize=4096)
+def _counts_something(key: str) -> bool:
+    return bool(_COUNTING.search(key))
+
+
+def _records(value: JsonValue, today: dt.date) -> Iterator[tuple[frozenset[object], frozenset[float]]]:
+    """The objects within a value that carry an identifier and money, each with both."""
+    if isinstance(value, dict):
+        named = (fact for v in value.values() if isinstance(v, str) for fact in facts_of(v, today))
+        identifiers = frozenset(fact.value for fact in named if fact.kind == "identifier")
+        money = frozenset(_money(value, "")) if identifiers else frozenset[float]()
+        if money:
+            yield identifiers, money
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _records(item, today)
+
+
 # --- when two notations say the same -----------------------------------------------------------------
 
 
 def _same_amount(index: FactIndex, fact: Fact) -> bool:
     wanted = float(fact.value) / 100  # type: ignore[arg-type]
-    known = index.numbers() if index.bare else index.amounts()
+    known = index.money()
     margin = 0.05 * wanted if fact.rough else 0.004
     return any(abs(wanted - abs(n)) <= margin for n in known)
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import claimed_action, performed
-from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows, speaks_of_result
+from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import Source, text_source
-from assay.runner.scorers.claims.facts import Fact
+from assay.runner.scorers.claims.facts import Fact, facts_of
+from assay.runner.scorers.claims.model import calibrated_support
 from assay.runner.scorers.claims.split import Claim, sentences
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
-__all__ = ["RULES", "Bench", "Verdict"]
+__all__ = ["RULES", "Bench", "Verdict", "evidence_span"]
 
 _FACT_RULES = {
     "amount": "unsupported_amount",
@@ -32,6 +33,7 @@ _FACT_RULES = {
 }
 RULES = (
     *dict.fromkeys(_FACT_RULES.values()),
+    "unsupported_name",
     "unsupported_action",
     "wrong_source",
     "contradicted_claim",
@@ -42,6 +44,20 @@ _VERBATIM = 0.9
 _FEW = 12
 _NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
+_CENT = 0.005
+_SURE = 0.95
+_PRICE = re.compile(
+    r"\b(?:price|fare|cost|fee|economy|business)\b(?: price| fare)?(?: is| of)?[\s:*]*\$", re.IGNORECASE
+)
+_PERSON = re.compile(
+    r"\b(?:(?:Mr|Mrs|Ms|Dr)\.?|named|name is|name:|passengers?:?|holder:?|advis[eo]r|manager|beneficiary|payee)\s+"
+    r"(?P<name>[A-Z][a-z]+(?:[ -][A-Z][a-z]+)*)\b(?!:)"
+)
+_MONEY_WORDS = content_words(
+    "total cost price fare payment pay card credit amount passenger flight reservation ticket fee charge user book "
+    "dollar new each per method use one proceed confirm provide customer agent order account"
+)
+"""Words that every talk of money has: they do not tell which rule a claim applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,8 @@ class Verdict:
     message: str = ""
     evidence: str = ""
     sources: tuple[Source, ...] = ()
+    score: float | None = None
+    """Support of the wording in [0, 1]; None where something strict decided."""
 
 
 class Bench:
@@ -71,6 +89,10 @@ class Bench:
         self._seen: set[tuple[str, str]] = set()
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
+        self._subject: frozenset[object] = frozenset()
+        self._priced = False
+        self._known_words: frozenset[str] = frozenset()
+        self._read = 0
         self._wanted: tuple[str, ...] = ()
         self._named: tuple[Source, ...] = ()
         self._no_answer = False
@@ -93,7 +115,9 @@ class Bench:
     def judge(self, claims: Sequence[Claim], speaker: str) -> list[tuple[Claim, Verdict]]:
         """The claims of one message with their verdicts; those that hold become evidence for later ones."""
         judged: list[tuple[Claim, Verdict]] = []
+        self._subject, self._priced = frozenset(), False
         for claim in claims:
+            self._turn_to(claim)
             if not self._is_approved(claim):
                 verdict = self._verdict(claim)
                 judged.append((claim, verdict))
@@ -138,6 +162,16 @@ class Bench:
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
             bearing.update((id(source), source) for source in holders)
+        misread = self._of_another_record(claim)
+        if misread is not None:
+            return misread
+        broken = broken_equation(claim.text)
+        if broken is not None:
+            return Verdict("unsupported_amount", f"{broken!r} does not add up", self._closest(claim))
+        stranger = self._unknown_name(claim)
+        if stranger is not None:
+            message = f"the name {stranger!r} stands in no evidence"
+            return Verdict("unsupported_name", message, self._closest(claim))
         act = claimed_action(claim.text)
         if act is not None and not performed(act, self._calls):
             return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
@@ -147,6 +181,48 @@ class Bench:
         if claim.facts_only:
             return Verdict(sources=tuple(bearing.values()))
         return self._by_wording(claim, tuple(bearing.values()))
+
+    def _unknown_name(self, claim: Claim) -> str | None:
+        """The first name of a person, after a title or a word such as "passenger", with a part that no evidence has.
+
+        Names of places are left alone: that LAS is Las Vegas is no invention, and no list here knows it.
+        """
+        for match in _PERSON.finditer(claim.text):
+            if content_words(match["name"]) - self._vocabulary():
+                return match["name"]
+        return None
+
+    def _vocabulary(self) -> frozenset[str]:
+        """The content words of all evidence so far."""
+        if self._read < len(self._sources):
+            new = (source.wording.words for source in self._sources[self._read :])
+            self._known_words = self._known_words.union(*new)
+            self._read = len(self._sources)
+        return self._known_words
+
+    def _turn_to(self, claim: Claim) -> None:
+        """Note which identifiers the lines that follow speak of: those named since the last amount."""
+        named = frozenset(f.value for f in claim.facts if f.kind == "identifier")
+        if named:
+            self._subject = named if self._priced else self._subject | named
+            self._priced = False
+        self._priced = self._priced or any(f.kind == "amount" for f in claim.facts)
+
+    def _of_another_record(self, claim: Claim) -> Verdict | None:
+        """A verdict where a line such as "Price: $120" stands below "Flight HAT017", and no object of a tool result
+        that carries this identifier has the amount, though such objects have money. Where several are named before
+        the line, its price may be that of all of them together.
+        """
+        amounts = [fact for fact in claim.facts if fact.kind == "amount" and not fact.rough]
+        if not amounts or len(self._subject) != 1 or not _PRICE.search(claim.text) or speaks_of_result(claim.text):
+            return None
+        own = [money for source in self._sources for ids, money in source.records if ids & self._subject]
+        for fact in amounts if own else ():
+            value = fact.value / 100  # type: ignore[operator]
+            if not any(abs(value - abs(n)) < _CENT for money in own for n in money):
+                named = ", ".join(sorted(str(name) for name in self._subject))
+                return Verdict("unsupported_amount", f"{fact.text!r} is no amount of {named}", self._closest(claim))
+        return None
 
     def _follows(self, fact: Fact, claim: Claim) -> bool:
         """Whether the fact follows from the evidence, or from the rest of the claim, by arithmetic."""
@@ -163,15 +239,24 @@ class Bench:
         if fact.kind == "number":
             parts = (Fact("number", float(fact.value) / count, "") for count in range(2, 7))  # type: ignore[arg-type]
             return any(source.facts.has(part) for part in parts for source in self._sources)
+        counts = self._counts(claim)
         beside = [f.value / 100 for f in claim.facts if f.kind == "amount" and f.value != fact.value]  # type: ignore[operator]
-        return amount_follows(fact.value / 100, [*self._stated, *beside], self._given())  # type: ignore[operator]
+        return amount_follows(fact.value / 100, [*self._stated, *beside], self._given(claim), counts, claim.text)  # type: ignore[operator]
 
-    def _given(self) -> list[float]:
+    def _counts(self, claim: Claim) -> set[int]:
+        """How many times something may be taken: counts in the claim and of people or things in tool results."""
+        said = (f.value for f in claim.facts if f.kind == "number")
+        small = {int(n) for n in said if isinstance(n, float) and n.is_integer() and 2 <= n <= 9}
+        return small.union(*(source.counts for source in self._sources))
+
+    def _given(self, claim: Claim) -> list[float]:
         """Amounts that the agent may reckon with: all of a few, else only totals and what was said."""
-        said = [v / 100 for s in self._sources for v in s.facts.values("amount") if _told(s) and isinstance(v, int)]
+        said = [v / 100 for s in self._sources for v in s.facts.values("amount") if s.kind == "customer"]  # type: ignore[operator]
+        rules = (s for s in self._sources if s.kind in ("system", "wording"))
+        ruled = [n for s in rules for n in _applied(s.text, claim, self._today)]
         numbers = [n for source in self._sources for n in source.amounts]
         few = numbers if len(set(numbers)) <= _FEW else []
-        return [*said, *few, *(n for source in self._sources for n in source.totals)]
+        return [*said, *ruled, *few, *(n for source in self._sources for n in source.totals)]
 
     def _date_follows(self, date: dt.date, claim: Claim) -> bool:
         asked = (v for s in self._sources if s.kind == "customer" for v in s.facts.values("duration"))
@@ -194,17 +279,30 @@ class Bench:
     def _by_wording(self, claim: Claim, bearing: tuple[Source, ...]) -> Verdict:
         ranked = sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:2]
         best = ranked[:1]
-        reached = support(claim.wording, best[0].wording) if best else 0.0
+        reached = self._support(claim, best)
         if claim.facts and self._is_about(claim, bearing):
-            return self._unless_denied(claim, best, bearing)
+            return self._unless_denied(claim, best, bearing, reached)
         threshold = self._threshold
         if reached < threshold and ranked:
             best = list({id(s): s for s in (*ranked, *bearing)}.values())
-            reached = support(claim.wording, merged(source.wording for source in best))
+            reached = self._support(claim, best)
         if self.check_wording and reached < threshold:
             message = f"the evidence does not say this (support {reached:.2f}, needed {threshold:.2f})"
-            return Verdict("unsupported_claim", message, _excerpt(best))
-        return self._unless_denied(claim, best, bearing)
+            return Verdict("unsupported_claim", message, _excerpt(best, claim), score=reached)
+        return self._unless_denied(claim, best, bearing, reached)
+
+    def _support(self, claim: Claim, sources: Sequence[Source]) -> float:
+        """How far the sources, read together, support the claim's wording: the quick measure where it is sure, where
+        wording decides nothing, and for tool results, which are no sentences; else the model.
+        """
+        if not sources:
+            return 0.0
+        quick = support(claim.wording, merged(source.wording for source in sources))
+        if not self.check_wording or quick >= _SURE or quick < 1 - _SURE:
+            return quick
+        prose = "\n".join(source.text for source in sources if source.kind != "tool")
+        weighed = calibrated_support(claim.text, prose) if prose else 0.0
+        return max(quick, weighed) if any(source.kind == "tool" for source in sources) else weighed
 
     def _is_about(self, claim: Claim, bearing: tuple[Source, ...]) -> bool:
         """Whether a claim whose facts all hold speaks of what its sources speak of.
@@ -217,22 +315,27 @@ class Bench:
         known = merged(source.wording for source in (*bearing, *self._approved)).words
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
-    def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source]) -> Verdict:
+    def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
         quoted = any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
         denied = None if quoted else next((line for s in best if (line := _denial(claim, s)) is not None), None)
         if denied is not None:
-            return Verdict("contradicted_claim", "the evidence says the opposite", denied)
+            return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
         if self._no_answer and all(s.document is not None for s in rests_on):
             return _wrong_source(rests_on, ())
-        return Verdict(sources=rests_on)
+        return Verdict(sources=rests_on, score=score)
 
     def _closest(self, claim: Claim) -> str:
-        return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1])
+        return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1], claim)
 
 
-def _told(source: Source) -> bool:
-    return source.kind in ("customer", "system", "wording")
+def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
+    """The amounts of those sentences of a rule that speak of what the claim speaks of: a bag's fee is no part of
+    a total that mentions no bag.
+    """
+    for sentence, words, _ in _lines(text):
+        if ("$" in sentence or "dollar" in sentence) and claim.wording.words & words - _MONEY_WORDS:
+            yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
 
 
 def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
@@ -241,8 +344,22 @@ def _wrong_source(sources: Sequence[Source], wanted: Sequence[str]) -> Verdict:
     return Verdict("wrong_source", f"taken from {used}; {right}", _excerpt(sources), tuple(sources))
 
 
-def _excerpt(sources: Sequence[Source]) -> str:
-    return " / ".join(f"{source.name}: {' '.join(source.text.split())[:_EXCERPT]}" for source in sources[:2])
+def _excerpt(sources: Sequence[Source], claim: Claim | None = None) -> str:
+    """What the sources say that is nearest to the claim; how they begin where there is no such sentence."""
+    return " / ".join(f"{source.name}: {_span(source, claim)[:_EXCERPT]}" for source in sources[:2])
+
+
+def evidence_span(claim: Claim, verdict: Verdict) -> str:
+    """What a claim rests on, or what comes nearest to it where it rests on nothing."""
+    return verdict.evidence or _excerpt(verdict.sources, claim)
+
+
+def _span(source: Source, claim: Claim | None) -> str:
+    lines = _lines(source.text) if claim is not None and source.kind != "tool" else ()
+    best = max(lines, key=lambda line: len(line[1] & claim.wording.words), default=None) if claim is not None else None
+    if best is None or claim is None or not best[1] & claim.wording.words:
+        return " ".join(source.text.split())
+    return " ".join(best[0].split())
 
 
 def _as_date(fact: Fact, today: dt.date) -> dt.date | None:

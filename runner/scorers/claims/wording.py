@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Wording", "content_words", "merged", "support", "wording_of"]
+__all__ = ["Wording", "content_words", "is_opinion", "is_stop_word", "merged", "stem", "support", "wording_of"]
 
 _GRAM = 4
 _WEIGHT_CONTAINMENT, _WEIGHT_MISSING, _WEIGHT_OPINION, _INTERCEPT = 6.11, -3.42, -2.73, -2.98
@@ -69,6 +69,16 @@ def stem(word: str) -> str:
     if word.endswith("e") and len(word) > 4:
         word = word[:-1]
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls" else word
+
+
+def is_stop_word(word: str) -> bool:
+    """Whether a lower-case word carries no meaning of its own."""
+    return word in _STOP
+
+
+def is_opinion(text: str) -> bool:
+    """Whether a lower-case text speaks of what the speaker feels, guesses or lived through."""
+    return bool(_OPINION.search(text))
 
 
 def content_words(text: str) -> frozenset[str]:
