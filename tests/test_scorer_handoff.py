@@ -185,6 +185,7 @@ def test_a_day_without_its_month_is_one_of_the_coming_months(date: str, faithful
     assert score(a_case(), run, "handoff_faithfulness").value == faithful
 
 
+MOVED = "I have now changed my address and the \"old one\" is gone."
 REFUSED = ToolCall(
     step=0, name="verify_identity", arguments={"customer_number": "48213907"}, result={"verified": False}
 )
@@ -194,7 +195,9 @@ REFUSED = ToolCall(
     ("packet", "rule"),
     [
         (handoff(prior_actions=("verify_identity(48213907): verified",)), "invented_action"),
+        (handoff(prior_actions=("verify_identity",)), "invented_action"),
         (handoff(prior_actions=(), summary="Disputes $1,250.40. Identity verified."), "invented_action"),
+        (handoff(prior_actions=(), summary='The customer asked: "I have blocked the card"'), "invented_action"),
         (handoff(prior_actions=(), summary="I have blocked the card and disputes $1,250.40"), "invented_action"),
         (handoff(prior_actions=("verify_identity: failed for $9,000",)), "invented_fact"),
         (handoff(prior_actions=(), knowledge=("kb-disputes", "kb-secret")), "invented_document"),
@@ -211,10 +214,14 @@ def test_what_a_packet_says_was_done_or_read_has_to_have_been(packet: Handoff, r
         handoff(prior_actions=("verify_identity: not verified",)),
         handoff(prior_actions=(), summary="Identity not verified; disputes $1,250.40"),
         handoff(prior_actions=(), history=("Customer: I have blocked the card myself on March 4.",)),
+        handoff(prior_actions=(), summary=f"The customer asked: “{MOVED[:33]}”. Identity not verified."),
+        handoff(prior_actions=(), summary=f'The customer asked: "{MOVED}"'),
     ],
 )
 def test_an_honest_failure_and_the_customers_own_words_invent_nothing(packet: Handoff) -> None:
-    assert score(a_case(), a_run(REFUSED, packet), "handoff_faithfulness").value == 1
+    run = a_run(REFUSED, packet)
+    run = run.model_copy(update={"turns": (run.turns[0].model_copy(update={"customer": f"{SAID} {MOVED}"}),)})
+    assert score(a_case(), run, "handoff_faithfulness").value == 1
 
 
 def test_what_comes_after_the_handoff_bears_nothing_out() -> None:

@@ -59,7 +59,7 @@ class HandoffScorer(Scorer):
     """Judges the first handoff packet; `handoff_completeness` only where an escalation is required."""
 
     name = "handoff"
-    version = "3"
+    version = "4"
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:

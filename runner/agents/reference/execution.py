@@ -116,10 +116,11 @@ class Execution:
             claimed_number, claimed_birth = str(identity.customer_number), str(identity.date_of_birth)
             claimed: Slots = {"customer_number": claimed_number, "date_of_birth": claimed_birth}
             result = await desk.call("verify_identity", claimed)
-            self._memory.actions.append("verify_identity")
             if result.get("verified") is True:
+                self._memory.actions.append("verify_identity")
                 identity.verified = True
                 return True
+            self._memory.actions.append("verify_identity: not verified")
             identity.failures += 1
             identity.tried = (claimed_number, claimed_birth)
             if identity.failures >= self._with.policy.max_verification_attempts:
