@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from assay.gates.checks import NonInferiorityCheck, SuperiorityCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import breakdown, figures, percent, slice_figures, title, worst_cases
 from assay.gates.limits import Ruling, more_cases, too_few, unmeasured
 from assay.gates.metrics import Sample, collect, estimate_sample
 from assay.gates.paired import Linearised, linearised_difference, tango_bounds, tango_z
-from assay.gates.policy import GatePolicy, NonInferiorityCheck, SuperiorityCheck
+from assay.gates.policy import GatePolicy
 from assay.gates.quantiles import normal_quantile
 from assay.gates.statistics import Bounds, Cluster
 from assay.registry.errors import NotMeasuredError

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from assay.gates.evidence import Evidence, read_evidence
 from assay.gates.policy import GatePolicy
-from assay.gates.rules import Bench, NoBaseline, judge
+from assay.gates.rules import GRAVITY, Bench, NoBaseline, judge
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import CheckResult, Decision, EvidenceRef, Verdict
 from assay.registry.types.run import EvalRun
@@ -15,7 +15,6 @@ from assay.registry.types.score import Score
 
 __all__ = ["decide"]
 
-_RANK = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.ERROR)
 _WORDS = {
     Verdict.ERROR: "{} could not be judged",
     Verdict.FAIL: "{} failed",
@@ -55,7 +54,7 @@ def decide(
     bench = Bench(policy, candidate, _baseline(run, run_digest, baseline, champion_exists))
     checks = tuple(judge(check, bench) for check in policy.checks)
     flaw = _flaw(run, candidate, policy)
-    verdict = Verdict.ERROR if flaw else max((c.verdict for c in checks if c.blocking), key=_RANK.index)
+    verdict = Verdict.ERROR if flaw else max((c.verdict for c in checks if c.blocking), key=GRAVITY.index)
     return Decision(
         agent=run.agent,
         verdict=verdict,

@@ -1,19 +1,32 @@
-"""Checks of one run by itself: a metric against a limit, and zero tolerance."""
+"""Checks of one run by itself: a rate or a mean against a limit, and zero tolerance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from assay.gates.checks import LimitCheck, MeanCheck, ZeroToleranceCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import counted, figures, listed, percent, sample_breakdown, title, worst_cases
 from assay.gates.metrics import Sample, collect, estimate_sample, sample_bounds
-from assay.gates.policy import GatePolicy, LimitCheck, ZeroToleranceCheck
+from assay.gates.policy import GatePolicy
 from assay.gates.statistics import cases_needed
 from assay.registry.errors import NotMeasuredError
-from assay.registry.types.decision import Estimate, Interval, Verdict
+from assay.registry.types.decision import CheckResult, Estimate, Interval, Verdict
 
-__all__ = ["Ruling", "judge_limit", "judge_zero_tolerance", "more_cases", "too_few", "unmeasured"]
+__all__ = [
+    "Rule",
+    "Ruling",
+    "best_bound",
+    "judge_limit",
+    "judge_mean",
+    "judge_zero_tolerance",
+    "more_cases",
+    "refuse_wrong_side",
+    "rule_on",
+    "too_few",
+    "unmeasured",
+]
 
 
 @dataclass(frozen=True)
@@ -28,27 +41,39 @@ class Ruling:
     worst_cases: tuple[str, ...] = ()
     breakdown: tuple[str, ...] = ()
     applicable: bool = True
+    members: tuple[CheckResult, ...] = ()
+
+
+Rule = Callable[[Sample], tuple[Verdict, str]]
+"""What a check makes of a sample that can be judged: a verdict, and why."""
 
 
 def judge_limit(check: LimitCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
     """PASS if the bound meets the limit; FAIL if the value itself misses it; else INCONCLUSIVE.
 
     Raises:
-        NotMeasuredError: unknown metric or slice, or a limit on the wrong side of the metric.
+        NotMeasuredError: unknown metric or slice, a limit on the wrong side of the metric, or the metric is a mean.
     """
     sample = collect(evidence, check.metric, check.slice)
-    if sample.higher_is_better != (check.at_least is not None):
-        right, wrong = ("at_least", "higher") if sample.higher_is_better else ("at_most", "lower")
-        raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
+    if sample.spec.kind == "mean":
+        raise NotMeasuredError(f"{check.metric} is a mean, not a rate: use kind 'mean' or 'quantile'")
+    return _against_its_limit(check, evidence, sample, policy)
 
-    def rule(given: Sample) -> tuple[Verdict, str]:
-        return _against_limit(check, given, policy)
 
-    return _ruling(evidence, sample, policy, estimate_sample(sample, policy.confidence, check.interval), rule)
+def judge_mean(check: MeanCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
+    """As `judge_limit`, for a mean.
+
+    Raises:
+        NotMeasuredError: unknown metric or slice, a limit on the wrong side of the metric, or the metric is a rate.
+    """
+    sample = collect(evidence, check.metric, check.slice)
+    if sample.spec.kind != "mean":
+        raise NotMeasuredError(f"{check.metric} is a rate, not a mean: use kind 'limit'")
+    return _against_its_limit(check, evidence, sample, policy)
 
 
 def judge_zero_tolerance(check: ZeroToleranceCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
-    """FAIL on more than `max_events` events, however many cases; PASS on no more in at least `min_n`.
+    """FAIL on more than `max_events` events, however many cases; PASS on no more in enough conversations.
 
     Raises:
         NotMeasuredError: unknown metric or slice, or the metric does not count events where fewer are better.
@@ -60,7 +85,14 @@ def judge_zero_tolerance(check: ZeroToleranceCheck, evidence: Evidence, policy: 
     def rule(given: Sample) -> tuple[Verdict, str]:
         return _against_events(check, given, policy)
 
-    return _ruling(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
+    return rule_on(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
+
+
+def refuse_wrong_side(check: LimitCheck | MeanCheck, sample: Sample) -> None:
+    """Raises NotMeasuredError where the limit stands on the side on which the metric is better anyway."""
+    if sample.higher_is_better != (check.at_least is not None):
+        right, wrong = ("at_least", "higher") if sample.higher_is_better else ("at_most", "lower")
+        raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
 
 
 def unmeasured(sample: Sample, max_failure_share: float) -> str:
@@ -95,20 +127,24 @@ def more_cases(n: int, shown_at: Callable[[float], bool]) -> str:
     return f"About {needed - n:,} more case{'' if needed - n == 1 else 's'} at this rate would show it."
 
 
-def _ruling(
-    evidence: Evidence,
-    sample: Sample,
-    policy: GatePolicy,
-    estimate: Estimate,
-    rule: Callable[[Sample], tuple[Verdict, str]],
-) -> Ruling:
+def best_bound(sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
+    """The bound that a rate would have if not a single unit of the sample had failed; None where none can be told."""
+    good = 1.0 if sample.higher_is_better else 0.0
+    cases = tuple(case._replace(value=good * case.of, completed=True, errored=False) for case in sample.cases)
+    bounds = sample_bounds(replace(sample, cases=cases), alpha, "clopper_pearson", scale)
+    return None if bounds is None else bounds[0 if sample.higher_is_better else 1]
+
+
+def rule_on(evidence: Evidence, sample: Sample, policy: GatePolicy, estimate: Estimate, rule: Rule) -> Ruling:
+    """ERROR where the sample was not measured; else what the rule says, which has to hold at the worst for a PASS."""
     if problem := unmeasured(sample, policy.max_failure_share):
         reason = f"{title(sample.spec.name, sample.slice)} was not measured: {problem}"
         return Ruling(Verdict.ERROR, reason, estimate, worst_cases=_first_ids(sample))
     verdict, reason = rule(sample)
-    if verdict is Verdict.PASS and sample.failed and rule(sample.with_failures_at_worst())[0] is not Verdict.PASS:
+    if verdict is Verdict.PASS and sample.doubtful and rule(sample.with_failures_at_worst())[0] is not Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
-        reason += f" But {len(sample.failed)} trials could not be scored; were they all failures, it would not hold."
+        doubtful = len(sample.failed) or sample.errored
+        reason += f" But {doubtful} trials could not be scored as a whole; were they all failures, it would not hold."
     if sample.errored:
         reason += f" {sample.errored} trial{'' if sample.errored == 1 else 's'} did not complete and count against it."
     shortfalls = {case.case_id: sample.shortfall(case) for case in sample.cases}
@@ -116,13 +152,20 @@ def _ruling(
     return Ruling(verdict, reason, estimate, worst_cases=worst_cases(shortfalls), breakdown=where)
 
 
-def _against_limit(check: LimitCheck, sample: Sample, policy: GatePolicy) -> tuple[Verdict, str]:
-    limit = check.at_least if check.at_least is not None else check.at_most
-    assert limit is not None
+def _against_its_limit(check: LimitCheck | MeanCheck, evidence: Evidence, sample: Sample, policy: GatePolicy) -> Ruling:
+    refuse_wrong_side(check, sample)
+
+    def rule(given: Sample) -> tuple[Verdict, str]:
+        return _against_limit(check, given, policy)
+
+    return rule_on(evidence, sample, policy, estimate_sample(sample, policy.confidence, check.interval), rule)
+
+
+def _against_limit(check: LimitCheck | MeanCheck, sample: Sample, policy: GatePolicy) -> tuple[Verdict, str]:
     value = sample.total / sample.units
     name = title(check.metric, check.slice)
-    if _misses(check, value):
-        shown, limit_text = figures(value, limit)
+    if check.misses(value):
+        shown, limit_text = figures(value, check.limit)
         return Verdict.FAIL, f"{name} {shown} ({counted(sample)}) misses the limit {limit_text}."
     alpha = 1 - policy.confidence
     bound = _bound(check, sample, alpha)
@@ -131,7 +174,7 @@ def _against_limit(check: LimitCheck, sample: Sample, policy: GatePolicy) -> tup
             Verdict.INCONCLUSIVE,
             f"{name} {value:.3f} ({counted(sample)}): one completed conversation shows nothing.",
         )
-    shown, bound_text, limit_text = figures(value, bound, limit)
+    shown, bound_text, limit_text = figures(value, bound, check.limit)
     side = "lower" if check.at_least is not None else "upper"
     text = (
         f"{name} {shown} ({counted(sample)}), "
@@ -139,41 +182,51 @@ def _against_limit(check: LimitCheck, sample: Sample, policy: GatePolicy) -> tup
     )
     if sample.completed_cases < check.min_n:
         return Verdict.INCONCLUSIVE, f"{text}: not shown. {too_few(sample.completed_cases, check.min_n)}"
-    if not _misses(check, bound):
+    if not check.misses(bound):
         return Verdict.PASS, f"{text}: shown."
 
     def shown_at(scale: float) -> bool:
         scaled = _bound(check, sample, alpha, scale)
-        return scaled is not None and not _misses(check, scaled)
+        return scaled is not None and not check.misses(scaled)
 
-    return Verdict.INCONCLUSIVE, f"{text}: not shown. {more_cases(len(sample.cases), shown_at)}"
+    text += f": not shown. {more_cases(len(sample.cases), shown_at)}"
+    return Verdict.INCONCLUSIVE, text + _hopeless(check, sample, alpha)
 
 
-def _bound(check: LimitCheck, sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
+def _hopeless(check: LimitCheck | MeanCheck, sample: Sample, alpha: float) -> str:
+    """A sentence for a rate that these cases could not show even without one failure, or nothing."""
+    best = best_bound(sample, alpha) if sample.spec.kind == "proportion" else None
+    if best is None or not check.misses(best):
+        return ""
+    return f" These {len(sample.cases)} cannot show it at all: without a single failure the bound were {best:.3f}."
+
+
+def _bound(check: LimitCheck | MeanCheck, sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
     bounds = sample_bounds(sample, alpha, check.interval, scale)
     if bounds is None:
         return None
     return bounds[0] if check.at_least is not None else bounds[1]
 
 
-def _misses(check: LimitCheck, value: float) -> bool:
-    if check.at_least is not None:
-        return value < check.at_least
-    assert check.at_most is not None
-    return value > check.at_most
-
-
 def _against_events(check: ZeroToleranceCheck, sample: Sample, policy: GatePolicy) -> tuple[Verdict, str]:
-    name = title(check.metric, check.slice)
+    name, alpha = title(check.metric, check.slice), 1 - policy.confidence
     if sample.total > check.max_events:
         return Verdict.FAIL, f"{name}: {counted(sample)}; at most {check.max_events} tolerated."
-    bounds = sample_bounds(sample, 1 - policy.confidence, "clopper_pearson")
+    bounds = sample_bounds(sample, alpha, "clopper_pearson")
     text = f"{name}: {counted(sample)}."
     if bounds is not None:
         text += f" A true rate of up to {bounds[1]:.3f} cannot be ruled out ({percent(policy.confidence)} upper bound)."
     if sample.completed_cases < check.min_n:
         return Verdict.INCONCLUSIVE, f"{text} {too_few(sample.completed_cases, check.min_n)}"
-    return Verdict.PASS, text
+    rate = check.rules_out
+    if rate is None or (bounds is not None and bounds[1] <= rate):
+        return Verdict.PASS, text
+
+    def shown_at(scale: float) -> bool:
+        scaled = sample_bounds(sample, alpha, "clopper_pearson", scale)
+        return scaled is not None and scaled[1] <= rate
+
+    return Verdict.INCONCLUSIVE, f"{text} The policy has {rate:g} ruled out. {more_cases(len(sample.cases), shown_at)}"
 
 
 def _first_ids(sample: Sample) -> tuple[str, ...]:

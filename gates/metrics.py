@@ -8,11 +8,12 @@ is the scorer's word that a metric has nothing to say about a case, and is belie
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from assay.gates.bootstrap import bca_mean, bootstrap_method
 from assay.gates.evidence import Evidence, read_evidence
 from assay.gates.statistics import (
     Bounds,
@@ -42,7 +43,8 @@ __all__ = [
     "summarise_by",
 ]
 
-IntervalMethod = Literal["clopper_pearson", "wilson"]
+IntervalMethod = Literal["clopper_pearson", "wilson", "clustered_t", "bca"]
+"""The first two are for proportions, the others for means; where one does not apply, the first of its kind is taken."""
 _COMPLETED = Outcome.COMPLETED
 
 
@@ -98,6 +100,11 @@ class Sample:
         return math.fsum(case.value for case in self.cases)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether a trial could not be scored, or a mean rests on a conversation that did not complete."""
+        return bool(self.failed) or (self.spec.kind == "mean" and self.errored > 0)
+
+    @property
     def value(self) -> float | None:
         return self.total / self.units if self.cases else None
 
@@ -121,25 +128,35 @@ class Sample:
     def with_failures_at_worst(self) -> Sample:
         """The sample as it would be if each trial that could not be scored were one unit of the worst value.
 
-        For a mean, whose worst value nobody knows, that is the worst value of any case.
+        For a mean, whose worst value nobody knows, that is the worst value of any case; a case with a trial that did
+        not complete has it as a whole, since its record was measured on half a conversation.
         """
         cases = {case.case_id: case for case in self.cases}
         worst = 0.0 if self.higher_is_better else 1.0
         if self.spec.kind == "mean" and self.cases:
             worst = (min if self.higher_is_better else max)(case.value / case.of for case in self.cases)
+            cases |= {c.case_id: c._replace(value=worst * c.of) for c in self.cases if c.errored}
         for case_id in self.failed:
             old = cases.get(case_id, CaseScore(case_id, 0.0, 0, completed=False, errored=True))
             cases[case_id] = old._replace(value=old.value + worst, of=old.of + 1, errored=True)
         return replace(self, cases=tuple(cases[case_id] for case_id in sorted(cases)), failed=())
 
 
-def collect(evidence: Evidence, metric: str, slice_text: str = "") -> Sample:
+def collect(
+    evidence: Evidence, metric: str, slice_text: str = "", passes: Callable[[Score], bool] | None = None
+) -> Sample:
     """Gather a metric over a slice.
+
+    Args:
+        passes: read each trial as one that passes or does not: the sample is then the share of trials that pass.
 
     Raises:
         NotMeasuredError: the run does not measure the metric, or the slice names nothing.
     """
     spec, scope = evidence.spec(metric), evidence.scope(slice_text)
+    if passes is not None:
+        changes = {"kind": "proportion", "direction": "higher_is_better", "unit": "conversation", "range": None}
+        spec = spec.model_copy(update=changes)
     results = evidence.results[metric]
     cases: dict[str, CaseScore] = {}
     missing: list[str] = []
@@ -153,6 +170,7 @@ def collect(evidence: Evidence, metric: str, slice_text: str = "") -> Sample:
             missing.append(case_id)
         elif isinstance(result, Score):
             errored += not completed
+            result = result if passes is None else Score(value=float(passes(result)))
             score = _trial_score(case_id, result, spec, completed=completed)
             cases[case_id] = cases[case_id].plus(score) if case_id in cases else score
         elif isinstance(result, Skipped):
@@ -252,17 +270,16 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
     if not sample.cases:
         return None
     if sample.spec.kind == "proportion" and not sample.clustered:
-        exact = clopper_pearson if interval == "clopper_pearson" else wilson
+        exact = wilson if interval == "wilson" else clopper_pearson
         return exact(sample.total * scale, sample.units * scale, alpha)
     measured = [(case.value, case.of) for case in sample.cases if case.completed]
     if len(measured) < 2:
         return None
     if sample.spec.kind == "mean":
-        low, high = clustered_mean(sample.clusters, alpha)
-        half = (high - low) / 2 / math.sqrt(scale)
+        low, high = (bca_mean if interval == "bca" else clustered_mean)(sample.clusters, alpha)
         least, most = sample.spec.range or (-math.inf, math.inf)
         mean = sample.total / sample.units
-        return max(least, mean - half), min(most, mean + half)
+        return max(least, mean + (low - mean) / math.sqrt(scale)), min(most, mean + (high - mean) / math.sqrt(scale))
     n = scale * effective_n(measured, design_effect(measured, 0 if sample.higher_is_better else 1), alpha)
     return clopper_pearson(sample.total / sample.units * n, n, alpha)
 
@@ -275,8 +292,10 @@ def _key(metric: str, slice_text: str) -> str:
 
 def _method(sample: Sample, interval: IntervalMethod) -> str:
     if sample.spec.kind == "mean":
-        return "clustered t"
-    return "Korn-Graubard" if sample.clustered else interval.replace("_", "-").title()
+        return bootstrap_method(len(sample.cases)) if interval == "bca" else "clustered t"
+    if sample.clustered:
+        return "Korn-Graubard"
+    return "Wilson" if interval == "wilson" else "Clopper-Pearson"
 
 
 def _trial_score(case_id: str, score: Score, spec: MetricSpec, *, completed: bool) -> CaseScore:

@@ -10,17 +10,38 @@ Four rules hold for every check:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from assay.gates.comparisons import judge_comparison, required_difference
+from assay.gates.checks import (
+    Check,
+    CoverageCheck,
+    EveryCaseCheck,
+    GroupCheck,
+    LimitCheck,
+    MeanCheck,
+    NonInferiorityCheck,
+    PassKCheck,
+    QuantileCheck,
+    SimpleCheck,
+    SuperiorityCheck,
+    ZeroToleranceCheck,
+)
+from assay.gates.comparisons import judge_comparison
+from assay.gates.coverage import judge_coverage
 from assay.gates.evidence import Evidence
-from assay.gates.explain import figures, percent
-from assay.gates.limits import Ruling, judge_limit, judge_zero_tolerance
-from assay.gates.policy import Check, GatePolicy, LimitCheck, NonInferiorityCheck, SuperiorityCheck, ZeroToleranceCheck
+from assay.gates.levels import judge_quantile
+from assay.gates.limits import Ruling, judge_limit, judge_mean, judge_zero_tolerance
+from assay.gates.policy import GatePolicy
+from assay.gates.repeats import judge_every_case, judge_pass_k
+from assay.gates.wording import procedure, requirement
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import CheckResult, Verdict
 
-__all__ = ["Bench", "NoBaseline", "judge"]
+__all__ = ["GRAVITY", "Bench", "NoBaseline", "judge"]
+
+GRAVITY = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.ERROR)
+"""Of several verdicts the gravest counts."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +64,57 @@ class Bench:
 
 def judge(check: Check, bench: Bench) -> CheckResult:
     """What becomes of one check. Never raises for bad evidence: that is a verdict."""
-    ruling = _ruling(check, bench)
+    ruling = _group(check, bench) if isinstance(check, GroupCheck) else _ruling(check, bench)
     return CheckResult(
         check=check.name,
         kind=check.kind,
-        metric=check.metric,
-        slice=check.slice,
+        metric="" if isinstance(check, GroupCheck) else check.metric,
+        slice="" if isinstance(check, GroupCheck) else check.slice,
         verdict=ruling.verdict,
         blocking=check.blocking,
         critical=check.critical,
         applicable=ruling.applicable,
-        limit=_requirement(check, bench.policy.confidence),
+        limit=requirement(check, bench.policy.confidence),
+        procedure=procedure(check, bench.policy.confidence, ruling.estimate, ruling.difference),
         reason=ruling.reason,
         estimate=ruling.estimate,
         baseline=ruling.baseline,
         difference=ruling.difference,
         worst_cases=ruling.worst_cases,
         breakdown=ruling.breakdown,
+        members=ruling.members,
     )
 
 
-def _ruling(check: Check, bench: Bench) -> Ruling:
+def _ruling(check: SimpleCheck, bench: Bench) -> Ruling:
     if isinstance(bench.candidate, str):
         return Ruling(Verdict.ERROR, f"Nothing can be judged: {bench.candidate}.")
     try:
-        if isinstance(check, LimitCheck):
-            return judge_limit(check, bench.candidate, bench.policy)
-        if isinstance(check, ZeroToleranceCheck):
-            return judge_zero_tolerance(check, bench.candidate, bench.policy)
-        return _compared(check, bench.candidate, bench)
+        if isinstance(check, NonInferiorityCheck | SuperiorityCheck):
+            return _compared(check, bench.candidate, bench)
+        return _judged(check, bench.candidate, bench.policy)
     except NotMeasuredError as error:
         return Ruling(Verdict.ERROR, f"Not measured: {error}")
+
+
+def _judged(check: SimpleCheck, candidate: Evidence, policy: GatePolicy) -> Ruling:
+    match check:
+        case LimitCheck():
+            return judge_limit(check, candidate, policy)
+        case MeanCheck():
+            return judge_mean(check, candidate, policy)
+        case QuantileCheck():
+            return judge_quantile(check, candidate, policy)
+        case ZeroToleranceCheck():
+            return judge_zero_tolerance(check, candidate, policy)
+        case PassKCheck():
+            return judge_pass_k(check, candidate, policy)
+        case EveryCaseCheck():
+            return judge_every_case(check, candidate, policy)
+        case CoverageCheck():
+            return judge_coverage(check, candidate, policy)
+        case NonInferiorityCheck() | SuperiorityCheck():
+            raise TypeError("a comparison takes two runs")
 
 
 def _compared(check: NonInferiorityCheck | SuperiorityCheck, candidate: Evidence, bench: Bench) -> Ruling:
@@ -88,14 +129,29 @@ def _compared(check: NonInferiorityCheck | SuperiorityCheck, candidate: Evidence
     return Ruling(Verdict.INCONCLUSIVE, bench.baseline.reason)
 
 
-def _requirement(check: Check, confidence: float) -> str:
-    bound = f"{percent(confidence)} bound"
-    if isinstance(check, LimitCheck):
-        if check.at_least is not None:
-            return f"lower {bound} >= {figures(check.at_least)[0]}"
-        assert check.at_most is not None
-        return f"upper {bound} <= {figures(check.at_most)[0]}"
-    if isinstance(check, ZeroToleranceCheck):
-        events = "no event" if check.max_events == 0 else f"at most {check.max_events} events"
-        return f"{events} in {check.min_n} or more conversations"
-    return f"lower {bound} vs champion > {figures(required_difference(check))[0]}"
+def _group(group: GroupCheck, bench: Bench) -> Ruling:
+    """`all`: the gravest verdict of the members. `any`: PASS if one passes, but what was not measured stays ERROR."""
+    if group.kind == "any":
+        alpha = (1 - bench.policy.confidence) / len(group.checks)
+        bench = replace(bench, policy=bench.policy.model_copy(update={"confidence": 1 - alpha}))
+    members = tuple(judge(member, bench) for member in group.checks)
+    told = [f"{m.verdict if m.applicable else 'n/a'} {m.check}: {m.reason}" for m in members]
+    applicable = [m for m in members if m.applicable]
+    if not applicable:
+        return Ruling(Verdict.PASS, "Not applicable: none of its checks is.", applicable=False, members=members)
+    verdicts = [m.verdict for m in applicable]
+    held = verdicts.count(Verdict.PASS)
+    wanted = "one has to" if group.kind == "any" else "all have to"
+    return Ruling(
+        _verdict(group, verdicts),
+        f"{held} of {len(applicable)} checks of the group hold, {wanted}.",
+        worst_cases=tuple(dict.fromkeys(case for m in applicable for case in m.worst_cases))[:50],
+        breakdown=tuple(told),
+        members=members,
+    )
+
+
+def _verdict(group: GroupCheck, verdicts: Sequence[Verdict]) -> Verdict:
+    if group.kind == "all" or Verdict.ERROR in verdicts:
+        return max(verdicts, key=GRAVITY.index)
+    return min(verdicts, key=GRAVITY.index)

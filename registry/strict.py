@@ -18,7 +18,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assay.registry.errors import ContentError, nearest
 
-__all__ = ["load_yaml", "parse_json", "parse_yaml", "plain_json", "read_text", "validation_problems"]
+__all__ = ["line_of", "load_yaml", "parse_json", "parse_yaml", "plain_json", "read_text", "validation_problems"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -201,6 +201,15 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 def _problem(problem: tuple[str, str], root: Node, file: Path | str) -> ContentError:
     key, text = problem
     return ContentError(text, file=file, line=_line_of(root, key), key=key)
+
+
+def line_of(text: str, key: str, *, file: Path | str) -> int:
+    """The line of YAML text (1-based) on which a dotted key stands, or the nearest key above it.
+
+    Raises:
+        ContentError: the text is no YAML mapping.
+    """
+    return _line_of(_read_yaml(text, file)[0], key)
 
 
 def _line_of(root: Node, key: str) -> int:

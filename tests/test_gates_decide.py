@@ -109,9 +109,9 @@ def test_clustered_units_do_not_count_as_independent():
 def test_a_mean_is_judged_by_its_bound():
     mean = spec(kind="mean")
     values: dict[str, Value] = {f"case-{i}": 0.9 + 0.1 * (i % 2) for i in range(40)}
-    assert check(make_run(values, mean), limit(at_least=0.9, min_n=30)).verdict is Verdict.PASS
-    assert check(make_run(values, mean), limit(at_least=0.94, min_n=30)).verdict is Verdict.INCONCLUSIVE
-    assert check(make_run(values, mean), limit(at_least=0.96, min_n=30)).verdict is Verdict.FAIL
+    assert check(make_run(values, mean), limit(kind="mean", at_least=0.9, min_n=30)).verdict is Verdict.PASS
+    assert check(make_run(values, mean), limit(kind="mean", at_least=0.94, min_n=30)).verdict is Verdict.INCONCLUSIVE
+    assert check(make_run(values, mean), limit(kind="mean", at_least=0.96, min_n=30)).verdict is Verdict.FAIL
 
 
 # --- zero tolerance

@@ -10,6 +10,7 @@ import pytest
 from gating import limit, policy_of
 from pydantic import ValidationError
 
+from assay.gates.checks import LimitCheck
 from assay.gates.load import load_policy
 from assay.gates.policy import GatePolicy
 from assay.gates.statistics import clopper_pearson
@@ -130,3 +131,138 @@ def test_shipped_policies_meet_the_schema(path: Path):
 
     schema = json.loads((POLICIES / "policy.schema.json").read_text())
     jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+
+
+# --- a policy that extends another
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(f"name: {name}\n{text}", encoding="utf-8")
+    return path
+
+
+BASE = """confidence: 0.97
+checks:
+  - {kind: limit, name: recall, metric: escalation_recall, at_least: 0.9, min_n: 100, critical: true}
+  - {kind: non_inferiority, name: vs, metric: escalation_recall, margin: 0.03}
+  - kind: any
+    name: quick
+    checks:
+      - {kind: mean, name: mean, metric: reply_time_s, at_most: 2.0}
+      - {kind: quantile, name: p95, metric: reply_time_s, quantile: 0.95, at_most: 5.0}
+"""
+
+
+def test_an_extending_policy_has_all_checks_and_inherits_what_it_leaves_out(tmp_path: Path):
+    written(tmp_path, "base", BASE)
+    own = "extends: base\nchecks:\n  - {kind: limit, name: recall, metric: escalation_recall, at_least: 0.95}\n"
+    own += "  - {kind: limit, name: more, metric: task_success, at_least: 0.5}\n"
+    policy = load_policy(written(tmp_path, "stage", own))
+    assert [check.name for check in policy.checks] == ["recall", "vs", "quick", "more"]
+    recall = policy.checks[0]
+    assert (
+        recall
+        == GatePolicy.model_validate(
+            {
+                "name": "x",
+                "checks": [limit(name="recall", metric="escalation_recall", at_least=0.95, min_n=100, critical=True)],
+            }
+        ).checks[0]
+    )
+    assert (policy.name, policy.confidence) == ("stage", 0.97)
+    third = "extends: stage\nchecks:\n  - {kind: non_inferiority, name: vs, metric: escalation_recall, margin: 0.02}\n"
+    assert len(load_policy(written(tmp_path, "third", third)).checks) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "says"),
+    [
+        ("{kind: limit, name: recall, metric: escalation_recall, at_least: 0.85}", "at_least", "0.85 is weaker than"),
+        ("{kind: limit, name: recall, metric: escalation_recall, at_least: 0.9, min_n: 99}", "min_n", "99 is weaker"),
+        (
+            "{kind: limit, name: recall, metric: escalation_recall, at_least: 0.9, critical: false}",
+            "critical",
+            "critical",
+        ),
+        (
+            "{kind: limit, name: recall, metric: escalation_recall, at_least: 0.9, interval: wilson}",
+            "interval",
+            "weaker",
+        ),
+        ("{kind: limit, name: recall, metric: task_success, at_least: 0.95}", "metric", "has to stay"),
+        (
+            "{kind: limit, name: recall, metric: escalation_recall, slice: risk_tier=low, at_least: 0.95}",
+            "slice",
+            "stay",
+        ),
+        ("{kind: limit, name: recall, metric: escalation_recall, at_most: 0.95}", "checks.0", "exactly one"),
+        ("{kind: limit, name: vs, metric: escalation_recall, at_least: 0.1}", "kind", "has to stay"),
+        ("{kind: non_inferiority, name: vs, metric: escalation_recall, margin: 0.04}", "margin", "0.04 is weaker"),
+        (
+            "{kind: non_inferiority, name: vs, metric: escalation_recall, margin: 0.03, "
+            "if_no_champion: not_applicable}",
+            "if_no_champion",
+            "weaker",
+        ),
+        (
+            "{kind: non_inferiority, name: vs, metric: escalation_recall, margin: 0.03, severity: warn}",
+            "severity",
+            "block",
+        ),
+        (
+            "{kind: any, name: quick, checks: [{kind: mean, name: mean, metric: reply_time_s, at_most: 2.0}, "
+            "{kind: mean, name: other, metric: reply_time_s, at_most: 99.0}]}",
+            "checks",
+            "has to keep its ways",
+        ),
+        (
+            "{kind: any, name: quick, checks: [{kind: mean, name: mean, metric: reply_time_s, at_most: 2.5}, "
+            "{kind: quantile, name: p95, metric: reply_time_s, quantile: 0.95, at_most: 5.0}]}",
+            "at_most",
+            "2.5 is weaker",
+        ),
+    ],
+)
+def test_an_extending_policy_may_only_tighten(tmp_path: Path, line: str, key: str, says: str):
+    written(tmp_path, "base", BASE)
+    path = written(tmp_path, "stage", f"extends: base\nchecks:\n  - {line}\n")
+    with pytest.raises(ContentError) as refused:
+        load_policy(path)
+    assert f"{path}:4: " in str(refused.value)
+    assert key in str(refused.value)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("extends: bas\n", "2: extends: there is no policy 'bas'. Did you mean 'base'?"),
+        ("extends: stage\n", "2: extends: 'stage' extends this policy in turn"),
+        ("extends: base\nconfidence: 0.95\n", "3: confidence: 0.95 is weaker than the 0.97 of 'base'"),
+        ("extends: base\nmax_failure_share: 0.1\n", "max_failure_share: 0.1 is weaker"),
+        ("extends: base\nrequire_data_checks: false\n", "require_data_checks: False is weaker"),
+    ],
+)
+def test_what_is_extended_has_to_be_there_and_holds_for_all_checks(tmp_path: Path, text: str, says: str):
+    written(tmp_path, "base", BASE)
+    more = "checks:\n  - {kind: limit, name: more, metric: task_success, at_least: 0.5}\n"
+    with pytest.raises(ContentError) as refused:
+        load_policy(written(tmp_path, "stage", text + more))
+    assert says in str(refused.value)
+
+
+def test_the_stages_of_the_rollout_grow_stricter():
+    bounded, coordinated, scaled = (
+        load_policy(POLICIES / f"{n}.yaml") for n in ("production", "coordinated", "scaled")
+    )
+    assert len(bounded.checks) <= len(coordinated.checks) <= len(scaled.checks)
+    limits = [
+        next(
+            check.at_most
+            for check in policy.checks
+            if isinstance(check, LimitCheck) and check.name == "false-escalation"
+        )
+        for policy in (bounded, coordinated, scaled)
+    ]
+    assert limits == [0.30, 0.25, 0.10]

@@ -60,8 +60,21 @@ class CheckResult(Frozen):
     """What became of one check of a gate policy."""
 
     check: Name
-    kind: Literal["limit", "zero_tolerance", "non_inferiority", "superiority"]
-    metric: Name
+    kind: Literal[
+        "limit",
+        "mean",
+        "quantile",
+        "zero_tolerance",
+        "non_inferiority",
+        "superiority",
+        "pass_k",
+        "every_case",
+        "coverage",
+        "all",
+        "any",
+    ]
+    metric: str
+    """Empty for a group of checks."""
     slice: str = ""
     verdict: Verdict
     blocking: bool
@@ -70,6 +83,8 @@ class CheckResult(Frozen):
     """False for a comparison where there is no champion yet and the policy lets the first release go without."""
     limit: str
     """The requirement in words, e.g. `lower 95 % bound >= 0.90`."""
+    procedure: str = ""
+    """How it was judged: the statistical method with its confidence, and a seed where there is one."""
     reason: str
     """A sentence a person understands."""
     estimate: Estimate | None = None
@@ -79,6 +94,8 @@ class CheckResult(Frozen):
     """Ids of the cases that count against the candidate in this check."""
     breakdown: tuple[str, ...] = ()
     """Slices in which the shortfall is concentrated, worst first, each as a phrase with its figures."""
+    members: tuple[CheckResult, ...] = ()
+    """The checks of a group, each with its own result."""
 
 
 class EvidenceRef(Frozen):
