@@ -63,8 +63,8 @@ def judge_zero_tolerance(check: ZeroToleranceCheck, evidence: Evidence, policy: 
     return _ruling(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
 
 
-def unmeasured(sample: Sample, max_failure_share: float) -> str:
-    """Why a sample cannot be judged at all, or nothing."""
+def unmeasured(sample: Sample, max_failure_share: float, judge: str = "the policy") -> str:
+    """Why a sample cannot be judged at all, or nothing. `judge` is who allows that share of scorer failures."""
     if sample.missing:
         return (
             f"{len(sample.missing)} of {sample.planned} planned trials have no trajectory or no score "
@@ -74,7 +74,7 @@ def unmeasured(sample: Sample, max_failure_share: float) -> str:
     if sample.failed and len(sample.failed) > max_failure_share * (scored + len(sample.failed)):
         return (
             f"{len(sample.failed)} of {scored + len(sample.failed)} trials could not be scored "
-            f"({listed(sample.failed)}); the policy allows a share of {max_failure_share:g}."
+            f"({listed(sample.failed)}); {judge} allows a share of {max_failure_share:g}."
         )
     if not sample.cases:
         return f"nothing was measured: the metric does not apply to any of the {sample.planned} trials."
