@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +30,8 @@ _RUN = "id or its first 6+ characters, `latest`, or a bundle such as harborline@
 _WIDE = 100
 _PROMPT_LINES = 16
 _CASES = 10
+_EDGES = 2
+_LEAST_PART = 6
 
 
 def compare(
@@ -145,9 +147,7 @@ def _show_section(section: Section) -> None:
     _wrapped(f"{section.title} ({section.explained}):{'' if section.rows else ' none'}")
     if not section.rows:
         return
-    wide = console().width >= _WIDE
-    columns = ["metric", "A", "B", "diff", "95 % interval", "n", "+/-", *(["p (Holm)"] if wide else [])]
-    table(columns, [_cells(row, wide) for row in section.rows], dense=True)
+    _show_rows(section.rows)
     for row in section.rows:
         if row.note:
             _wrapped(f"  {row.metric}{f' in {row.slice}' if row.slice else ''}: {row.note}.")
@@ -155,10 +155,22 @@ def _show_section(section: Section) -> None:
         say(f"  and {counted(section.more, 'more slice')}: --all shows them")
 
 
-def _cells(row: Row, wide: bool) -> list[str]:
+def _show_rows(rows: Sequence[Row]) -> None:
+    """A table of one line a row: long names are broken where the console is too narrow for them."""
+    with_p = console().width >= _WIDE and any(row.p for row in rows)
+    columns = ["metric", "A", "B", "diff", "95 % interval", "n", "+/-", *(["p (Holm)"] if with_p else [])]
+    cells = [[row.a, row.b, row.difference, row.interval, row.n, row.moved, row.p][: len(columns) - 1] for row in rows]
+    taken = sum(2 + max(map(len, column)) for column in zip(columns[1:], *cells, strict=True))
+    names = [_name(row, console().width - taken - _EDGES) for row in rows]
+    table(columns, [[name, *rest] for name, rest in zip(names, cells, strict=True)], dense=True)
+
+
+def _name(row: Row, room: int) -> str:
     name = f"  {row.slice}" if row.slice else row.metric
-    cells = [name, row.a, row.b, row.difference, row.interval, row.n, row.moved]
-    return [*cells, row.p] if wide else cells
+    if len(name) <= room:
+        return name
+    at = 1 + max(name.rfind(mark, 0, min(room, len(name) - _LEAST_PART)) for mark in "=_.-&")
+    return f"{name[:at]}\n    {name[at:].strip()}" if at > _LEAST_PART else name
 
 
 def _flip_text(line: FlipLine) -> str:

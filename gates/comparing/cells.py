@@ -73,18 +73,12 @@ def _compared(pairs: Pairs, old: Sample, new: Sample) -> dict[str, Any]:
             change = Change.NOISE
     gained, lost, cases = pairs.counts
     least, most = (0.0, 1.0) if new.spec.kind == "proportion" else new.spec.range or (-math.inf, math.inf)
-    widest = most - least
+    low, high = max(least - most, test.bounds[0]), min(most - least, test.bounds[1])
     return {
         "change": change,
         "reason": reason,
         "difference": test.difference,
-        "interval": Interval(
-            low=max(-widest, test.bounds[0]),
-            high=min(widest, test.bounds[1]),
-            confidence=CONFIDENCE,
-            sided="two",
-            method=test.method,
-        ),
+        "interval": Interval(low=low, high=high, confidence=CONFIDENCE, sided="two", method=test.method),
         "p_regressed": test.p_regressed,
         "cases": cases,
         "gained": gained,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from assay.gates.comparable import differences
 from assay.registry.errors import AssayError
-from assay.registry.evidence import run_digest
 from assay.registry.types.run import EvalRun
 from assay.registry.types.score import MetricSpec, ScorerInfo
 from assay.registry.types.trajectory import Outcome
@@ -24,7 +23,7 @@ def refuse(a: EvalRun, b: EvalRun) -> None:
         raise AssayError(
             f"A and B are the same run {a.run_id}: there is nothing to compare. `assay runs list` has more."
         )
-    if run_digest(a) == run_digest(b):
+    if a.model_copy(update={"run_id": b.run_id, "created_at": b.created_at}) == b:
         raise AssayError(
             f"the runs {a.run_id} and {b.run_id} hold the very same results of {b.bundle_label}: there is nothing to "
             f"compare. `assay eval BUNDLE --suite {b.suite} --fresh` runs every trial anew and shows what chance does."

@@ -64,17 +64,17 @@ def comparison_sections(comparison: Comparison, *, everything: bool = False) -> 
     cells: dict[Change, list[MetricChange]] = {change: [] for change in Change}
     for cell in comparison.metrics:
         cells[cell.change].append(cell)
-    by_chance = [c for c in cells[Change.REGRESSED] if (c.metric, c.slice) not in found]
+    by_chance = [c for c in sorted(cells[Change.REGRESSED], key=_surest) if (c.metric, c.slice) not in found]
     noise = [c for c in cells[Change.NOISE] if everything or not c.slice]
     corrected = f"corrected by Holm over {counted(regressed.comparisons, 'comparison')}"
     sections = (
         ("Regressed", f"one-sided p <= {regressed.alpha:g}, {corrected}", [*regressed.found]),
         (
             "Regressed, but perhaps by chance",
-            "the 95 % interval lies below 0, but not after that correction",
+            f"interval below 0, but no evidence after the correction over {regressed.comparisons:,}",
             by_chance,
         ),
-        ("Improved", "the 95 % interval lies above 0; not corrected", cells[Change.IMPROVED]),
+        ("Improved", "the 95 % interval lies above 0; not corrected", sorted(cells[Change.IMPROVED], key=_surest)),
         ("Within noise", "the 95 % interval contains 0: neither better nor worse is shown", noise),
     )
     return tuple(_section(title, explained, rows, everything) for title, explained, rows in sections)
@@ -85,9 +85,11 @@ def summary(comparison: Comparison) -> str:
     metrics = list(dict.fromkeys(cell.metric for cell in comparison.regressed.found))
     named = f"{', '.join(metrics)} regressed" if metrics else "Nothing is shown to have regressed"
     overall = [cell.change for cell in comparison.metrics if not cell.slice]
-    counts = ", ".join(f"{overall.count(change)} {change.value}" for change in Change)
+    words = {Change.REGRESSED: "with an interval below 0", Change.IMPROVED: "above 0", Change.SAME: "the same"}
+    counts = ", ".join(f"{overall.count(change)} {words.get(change, change.value)}" for change in Change)
     total = counted(len(overall), "metric")
-    return f"{named} (Holm over {counted(comparison.regressed.comparisons, 'comparison')}). Of {total}: {counts}."
+    over = counted(comparison.regressed.comparisons, "comparison")
+    return f"{named} (corrected by Holm over {over}). Of {total}: {counts}."
 
 
 def unmoved(comparison: Comparison) -> tuple[str, ...]:
@@ -157,7 +159,7 @@ def _row(cell: MetricChange) -> Row:
         interval=" to ".join(_signed(end, exact=sure) for end in (cell.interval.low, cell.interval.high)),
         n=f"{cell.cases:,}",
         moved=f"+{cell.gained} -{cell.lost}",
-        p=_probability(cell.p_corrected),
+        p=_probability(cell.p_corrected) if cell.change is Change.REGRESSED else "",
         note="; ".join(_remarks(cell)),
     )
 

@@ -29,7 +29,7 @@ __all__ = ["comparison_markdown"]
 _CASES = 10
 _PROMPT_LINES = 40
 _TICKS = re.compile("`+")
-_HEAD = ["| Metric | A | B | Difference | 95 % interval | n | +/- | p (Holm) | |", f"|{' --- |' * 9}"]
+_HEAD = ["| Metric | A | B | Difference | 95 % interval | n | +/- | p (Holm) | Note |", f"|{' --- |' * 9}"]
 
 
 def comparison_markdown(comparison: Comparison, diff: BundleDiff | str) -> str:
@@ -59,7 +59,7 @@ def _section(section: Section) -> str:
     rows = [f"| {' | '.join(_cells(row))} |" for row in section.rows]
     more = ["", f"and {counted(section.more, 'more slice')}"] if section.more else []
     table = [*_HEAD, *rows, *more] if rows else ["None."]
-    return _block(section.title, [f"{escape(section.explained)}.", "", *table])
+    return _block(section.title, [f"{escape(section.explained[:1].upper() + section.explained[1:])}.", "", *table])
 
 
 def _cells(row: Row) -> Iterator[str]:
