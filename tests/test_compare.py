@@ -24,7 +24,7 @@ from assay.registry.types.score import ScoreRecord, ScorerInfo
 from assay.registry.types.trajectory import Outcome
 
 OLD = {"run_id": "run-0", "bundle_digest": "0" * 64, "bundle_label": "harborline v1"}
-QUICK = settings(max_examples=80, deadline=None)
+QUICK = settings(max_examples=50, deadline=None)
 Values = Mapping[str, Value | list[Value]]
 
 
@@ -308,7 +308,10 @@ def test_a_run_that_contradicts_itself_is_refused():
 
 MARKS = st.sampled_from([0.0, 1.0])
 UNITS = st.integers(1, 4).flatmap(lambda of: st.tuples(st.integers(0, of).map(float), st.just(of)))
-PAIRED = st.one_of(st.lists(st.tuples(MARKS, MARKS), min_size=1), st.lists(st.tuples(UNITS, UNITS), min_size=2))
+PAIRED = st.one_of(
+    st.lists(st.tuples(MARKS, MARKS), min_size=1, max_size=16),
+    st.lists(st.tuples(UNITS, UNITS), min_size=2, max_size=16),
+)
 TURNED = {Change.IMPROVED: Change.REGRESSED, Change.REGRESSED: Change.IMPROVED}
 
 
