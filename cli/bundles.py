@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.registry.bundle_diff import BundleDiff
     from assay.registry.store import VersionSummary
 
-__all__ = ["group", "register", "register_bundle"]
+__all__ = ["diff_lines", "group", "register", "register_bundle"]
 
 group = typer.Typer(help="Look at registered bundles.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -133,11 +133,12 @@ def diff(
     if as_json:
         say(json.dumps(asdict(found), indent=2))
         return
-    for line in _diff_lines(found):
+    for line in diff_lines(found):
         say(line)
 
 
-def _diff_lines(diff: BundleDiff) -> Iterator[str]:
+def diff_lines(diff: BundleDiff) -> Iterator[str]:
+    """A difference as lines of text."""
     if diff.same:
         yield f"No difference: {diff.old} and {diff.new} have the same content."
         return

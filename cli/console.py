@@ -45,13 +45,15 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print a table; cells that are a verdict get its colour."""
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", dense: bool = False) -> None:
+    """Print a table; cells that are a verdict get its colour. `dense` draws columns closer, for many of them."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=dense
+    )
     for number, column in enumerate(columns):
         drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:

@@ -1,9 +1,4 @@
-"""Checks of a candidate against the champion on the same cases: non-inferiority and superiority.
-
-Differences are candidate minus champion with the sign turned so that positive is always better. Where
-a trial of either side did not complete or could not be scored, the candidate gets the worst value and the
-champion the best: neither an agent's crash nor a broken champion's run may make the comparison easier.
-"""
+"""Checks of a candidate against the champion on the same cases: non-inferiority and superiority."""
 
 from __future__ import annotations
 
@@ -16,9 +11,10 @@ from assay.gates.explain import breakdown, figures, percent, slice_figures, titl
 from assay.gates.limits import Ruling, more_cases, too_few, unmeasured
 from assay.gates.metrics import Sample, collect, estimate_sample
 from assay.gates.paired import Linearised, linearised_difference, tango_bounds, tango_z
+from assay.gates.pairing import Pair, Pairs, pair_samples
 from assay.gates.policy import GatePolicy
 from assay.gates.quantiles import normal_quantile
-from assay.gates.statistics import Bounds, Cluster
+from assay.gates.statistics import Bounds
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import Interval, Verdict
 
@@ -36,39 +32,32 @@ def required_difference(check: ComparisonCheck) -> float:
 
 
 @dataclass(frozen=True)
-class _Pair:
-    new: Cluster
-    old: Cluster
-    completed: bool
+class _Comparison:
+    """Two paired samples, and the difference that is asked for."""
+
+    paired: Pairs
+    required: float
 
     @property
-    def lost(self) -> float:
-        """By how much the champion's rate is better in this case."""
-        if not self.new[1] or not self.old[1]:
-            return 0.0
-        return self.old[0] / self.old[1] - self.new[0] / self.new[1]
+    def pairs(self) -> dict[str, Pair]:
+        return self.paired.cases
 
+    @property
+    def binary(self) -> bool:
+        return self.paired.binary
 
-@dataclass(frozen=True)
-class _Comparison:
-    """Two samples, paired by case, in terms of goodness."""
-
-    pairs: dict[str, _Pair]
-    binary: bool
-    required: float
-    doubtful: int
-
-    @cached_property
+    @property
     def counts(self) -> tuple[int, int, int]:
-        """Cases that only the candidate passes, that only the champion passes, and all."""
-        gained = sum(pair.lost < 0 for pair in self.pairs.values())
-        lost = sum(pair.lost > 0 for pair in self.pairs.values())
-        return gained, lost, len(self.pairs)
+        return self.paired.counts
+
+    @property
+    def doubtful(self) -> int:
+        return len(self.paired.doubtful)
 
     @cached_property
     def linearised(self) -> Linearised:
         """Raises ValueError where a side has no results, or there is one case only."""
-        return linearised_difference([(p.new, p.old) for p in self.pairs.values()], abs(self.required))
+        return linearised_difference(self.paired.clusters, abs(self.required))
 
     @property
     def completed_cases(self) -> int:
@@ -138,30 +127,7 @@ def _with_failures(
 
 
 def _compare(new: Sample, old: Sample, required: float) -> _Comparison:
-    ours, theirs = _goodness(new), _goodness(old)
-    doubtful = {case.case_id for case in (*new.cases, *old.cases) if case.errored}
-    complete = {c.case_id for c in new.cases if c.completed} & {c.case_id for c in old.cases if c.completed}
-    best = 1.0
-    if new.spec.kind == "mean":
-        best = max(value / of for value, of in (*ours.values(), *theirs.values()))
-    pairs: dict[str, _Pair] = {}
-    for case_id in sorted({*ours, *theirs}):
-        before = theirs.get(case_id, (0.0, 0))
-        if case_id in doubtful:
-            units = max(before[1], 1)
-            before = (best * units, units)
-        pairs[case_id] = _Pair(ours.get(case_id, (0.0, 0)), before, case_id in complete)
-    single = all(pair.new[1] == pair.old[1] == 1 for pair in pairs.values())
-    return _Comparison(pairs, single and new.spec.kind == "proportion", required, len(doubtful))
-
-
-def _goodness(sample: Sample) -> dict[str, Cluster]:
-    """By case, the sum of values and the units, turned so that more is better."""
-    if sample.higher_is_better:
-        return {case.case_id: (case.value, case.of) for case in sample.cases}
-    if sample.spec.kind == "proportion":
-        return {case.case_id: (case.of - case.value, case.of) for case in sample.cases}
-    return {case.case_id: (-case.value, case.of) for case in sample.cases}
+    return _Comparison(pair_samples(new, old), required)
 
 
 def _against_champion(check: ComparisonCheck, comparison: _Comparison, policy: GatePolicy) -> tuple[Verdict, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from assay.gates.comparable import differences
 from assay.gates.evidence import Evidence, read_evidence
 from assay.gates.policy import GatePolicy
 from assay.gates.rules import GRAVITY, Bench, NoBaseline, judge
@@ -20,15 +21,6 @@ _WORDS = {
     Verdict.FAIL: "{} failed",
     Verdict.INCONCLUSIVE: "{} not shown",
 }
-_SAME = {
-    "agent": "another agent",
-    "dataset": "another dataset",
-    "dataset_digest": "another dataset content",
-    "suite": "another suite",
-    "suite_digest": "another suite content",
-    "trials": "another number of trials",
-}
-"""What a run has to share with the candidate's to be compared with it, and what is said where it does not."""
 
 
 def decide(
@@ -105,13 +97,7 @@ def _mismatch(run: EvalRun, other: EvalRun, *, same: bool) -> str:
     """Why two runs cannot be compared, or nothing."""
     if same or other.run_id == run.run_id:
         return "is the candidate's own run"
-    for field, words in _SAME.items():
-        if getattr(other, field) != getattr(run, field):
-            return f"has {words}"
-    mine, theirs = ({unit.case_id: unit.case_digest for unit in r.planned} for r in (run, other))
-    if different := sorted(c for c in {*mine, *theirs} if mine.get(c) != theirs.get(c)):
-        return f"does not cover the same cases (e.g. {different[0]!r})"
-    return ""
+    return next((difference.words for difference in differences(run, other)), "")
 
 
 def _flaw(run: EvalRun, candidate: Evidence | str, policy: GatePolicy) -> str:

@@ -95,8 +95,8 @@ def refuse_wrong_side(check: LimitCheck | MeanCheck, sample: Sample) -> None:
         raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
 
 
-def unmeasured(sample: Sample, max_failure_share: float) -> str:
-    """Why a sample cannot be judged at all, or nothing."""
+def unmeasured(sample: Sample, max_failure_share: float, judge: str = "the policy") -> str:
+    """Why a sample cannot be judged at all, or nothing. `judge` is who allows that share of scorer failures."""
     if sample.missing:
         return (
             f"{len(sample.missing)} of {sample.planned} planned trials have no trajectory or no score "
@@ -106,7 +106,7 @@ def unmeasured(sample: Sample, max_failure_share: float) -> str:
     if sample.failed and len(sample.failed) > max_failure_share * (scored + len(sample.failed)):
         return (
             f"{len(sample.failed)} of {scored + len(sample.failed)} trials could not be scored "
-            f"({listed(sample.failed)}); the policy allows a share of {max_failure_share:g}."
+            f"({listed(sample.failed)}); {judge} allows a share of {max_failure_share:g}."
         )
     if not sample.cases:
         return f"nothing was measured: the metric does not apply to any of the {sample.planned} trials."

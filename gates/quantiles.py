@@ -1,4 +1,4 @@
-"""Quantiles of three distributions, typed. SciPy is imported when the first one is asked for."""
+"""Quantiles and probabilities of a few distributions, typed. SciPy is imported when the first one is asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["beta_quantile", "normal_quantile", "t_quantile"]
+__all__ = ["beta_quantile", "fair_coin", "normal_probability", "normal_quantile", "t_probability", "t_quantile"]
 
 
 @cache
@@ -27,3 +27,18 @@ def t_quantile(probability: float, degrees: float) -> float:
 def normal_quantile(probability: float) -> float:
     """Quantile of the standard normal distribution."""
     return float(_special().ndtri(probability))
+
+
+def t_probability(value: float, degrees: float) -> float:
+    """P(T <= value) for Student's t with `degrees` degrees of freedom."""
+    return float(_special().stdtr(degrees, value))
+
+
+def normal_probability(value: float) -> float:
+    """P(Z <= value) for the standard normal distribution."""
+    return float(_special().ndtr(value))
+
+
+def fair_coin(heads: int, tosses: int) -> float:
+    """P(at least so many heads) in tosses of a fair coin."""
+    return 1.0 if heads <= 0 else float(_special().bdtrc(heads - 1, tosses, 0.5))
