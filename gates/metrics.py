@@ -111,6 +111,16 @@ class Sample:
         """Whether a conversation contributes more than one unit."""
         return any(case.of > 1 for case in self.cases)
 
+    @cached_property
+    def measured(self) -> list[Cluster]:
+        """The conversations that carry evidence about others."""
+        return [(case.value, case.of) for case in self.cases if case.completed]
+
+    @cached_property
+    def design_effect(self) -> float:
+        """See `statistics.design_effect`; of clustered proportions only."""
+        return design_effect(self.measured, 0 if self.higher_is_better else 1)
+
     def shortfall(self, case: CaseScore) -> float:
         """What a case lacks: failing units of a proportion; for a mean, how far it is on the worse side of the mean."""
         if self.spec.kind == "proportion":
@@ -254,8 +264,7 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
     if sample.spec.kind == "proportion" and not sample.clustered:
         exact = clopper_pearson if interval == "clopper_pearson" else wilson
         return exact(sample.total * scale, sample.units * scale, alpha)
-    measured = [(case.value, case.of) for case in sample.cases if case.completed]
-    if len(measured) < 2:
+    if len(sample.measured) < 2:
         return None
     if sample.spec.kind == "mean":
         low, high = clustered_mean(sample.clusters, alpha)
@@ -263,7 +272,7 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
         least, most = sample.spec.range or (-math.inf, math.inf)
         mean = sample.total / sample.units
         return max(least, mean - half), min(most, mean + half)
-    n = scale * effective_n(measured, design_effect(measured, 0 if sample.higher_is_better else 1), alpha)
+    n = scale * effective_n(sample.measured, sample.design_effect, alpha)
     return clopper_pearson(sample.total / sample.units * n, n, alpha)
 
 

@@ -330,7 +330,7 @@ def test_clustered_units_are_compared_by_conversation():
     result = only(verdict_of(policy_of(check_harm), make_run(after, turns), champion(before, metric=turns)))
     assert result.verdict is Verdict.PASS
     assert result.difference is not None
-    assert result.difference.method == "linearised paired t"
+    assert result.difference.method == "Tango score, effective n"
     few = [dict(list(values.items())[:29]) for values in (before, after)]
     result = only(
         verdict_of(policy_of({**check_harm, "min_n": 1}), make_run(few[1], turns), champion(few[0], metric=turns))

@@ -11,6 +11,7 @@ outcomes in another order only one is judged. One in a hundred is judged as it w
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import platform
@@ -43,7 +44,7 @@ def main() -> int:
     began = time.perf_counter()
     chosen = [s for s in settings() if wanted.only in s.name]
     rows: dict[str, Row] = {}
-    with ProcessPoolExecutor(wanted.processes) as pool:
+    with ProcessPoolExecutor(wanted.processes, initializer=gc.disable) as pool:
         jobs = [pool.submit(measure, s.name, wanted.releases, wanted.seed) for s in by_work(chosen)]
         for done, job in enumerate(as_completed(jobs), 1):
             row = job.result()

@@ -28,16 +28,33 @@ def runs_of(outcomes: Outcomes, metrics: Sequence[MetricSpec], slice_cases: int)
     """
     found: list[EvalRun] = []
     trials = outcomes.shape[2]
+    counts = bool((outcomes == np.floor(outcomes)).all())
     for side in range(outcomes.shape[1]):
         planned: list[PlannedUnit] = []
         records: list[ScoreRecord] = []
-        for case, by_trial in enumerate(outcomes[:, side].tolist()):
-            for trial, by_metric in enumerate(by_trial):
-                completed = by_metric[0][1] > 0
-                planned.append(_unit(case, trial, completed, case < slice_cases))
-                records += _records(case, trial, by_metric)
+        for case, of_case in enumerate(np.ascontiguousarray(outcomes[:, side])):
+            made = _known_case if counts else _case
+            units, scores = made(case, of_case.tobytes(), of_case.shape, case < slice_cases)
+            planned += units
+            records += scores
         found.append(_run(side, trials, tuple(planned), tuple(records), tuple(metrics)))
     return found
+
+
+def _case(
+    case: int, outcomes: bytes, shape: tuple[int, ...], in_slice: bool
+) -> tuple[list[PlannedUnit], list[ScoreRecord]]:
+    """The trials of a case, and their scores; outcomes are the bytes of (trials, metrics, 2)."""
+    units: list[PlannedUnit] = []
+    records: list[ScoreRecord] = []
+    for trial, by_metric in enumerate(np.frombuffer(outcomes).reshape(shape).tolist()):
+        units.append(_unit(case, trial, by_metric[0][1] > 0, in_slice))
+        records += [_record(case, trial, m, value, of) for m, (value, of) in enumerate(by_metric)]
+    return units, records
+
+
+_known_case = cache(_case)
+"""Counts repeat from release to release; other numbers do not."""
 
 
 @cache
@@ -52,13 +69,9 @@ def _unit(case: int, trial: int, completed: bool, in_slice: bool) -> PlannedUnit
     )
 
 
-@cache
 def _record(case: int, trial: int, metric: int, value: float, of: float) -> ScoreRecord:
     """A trial that did not complete is scored as if all were well: a gate must not believe it."""
-    return _new_record(case, trial, metric, Score(value=value if of > 0 else -of, of=int(abs(of))))
-
-
-def _new_record(case: int, trial: int, metric: int, result: Score) -> ScoreRecord:
+    score = {"value": value if of > 0 else -of, "of": int(abs(of))}
     return ScoreRecord.model_construct(
         case_id=f"case-{case:04}",
         trial=trial,
@@ -66,18 +79,8 @@ def _new_record(case: int, trial: int, metric: int, result: Score) -> ScoreRecor
         scorer="judge",
         scorer_digest=DIGEST,
         metric=f"m{metric}",
-        result=result,
+        result=Score.model_construct(**score),
     )
-
-
-def _records(case: int, trial: int, by_metric: list[list[float]]) -> list[ScoreRecord]:
-    """Counts repeat and are kept; other numbers do not."""
-    return [
-        _record(case, trial, m, value, of)
-        if value.is_integer()
-        else _new_record(case, trial, m, Score.model_construct(value=value, of=1))
-        for m, (value, of) in enumerate(by_metric)
-    ]
 
 
 @cache

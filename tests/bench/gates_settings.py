@@ -83,29 +83,35 @@ def _slices() -> Iterator[Setting]:
 
 
 def _turns() -> Iterator[Setting]:
-    for m in (60, 100, 200):
-        for icc in (0.0, 0.2, 0.5, 0.8):
-            truths = (0.95, 0.949, 0.98, 0.995) if m == 200 else (0.95, 0.995)
-            for truth in truths:
-                evidence = f"{m} conversations of 4, ICC {_short(icc)}"
-                yield _rate("turns, at least .95", evidence, truth, units(truth, np.full(m, 4), icc))
+    for m, icc, truths in (
+        *((60, icc, (0.95,)) for icc in (0.2, 0.8)),
+        *((100, icc, (0.95, 0.995)) for icc in (0.0, 0.2, 0.5, 0.8)),
+        *((200, icc, (0.95, 0.98, 0.995)) for icc in (0.0, 0.2, 0.8)),
+        (200, 0.5, (0.95, 0.949, 0.98, 0.995)),
+    ):
+        for truth in truths:
+            evidence = f"{m} conversations of 4, ICC {_short(icc)}"
+            yield _rate("turns, at least .95", evidence, truth, units(truth, np.full(m, 4), icc))
 
 
 def _uneven_turns() -> Iterator[Setting]:
-    for m in (60, 100, 200):
-        for words, sizes in (("1 to 20 turns", even_spread(m)), ("2 turns, every tenth 20", long_tenth(m))):
-            for icc in (0.0, 0.2, 0.5, 0.8):
-                evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
-                yield _rate("turns, at least .95", evidence, LIMIT, units(LIMIT, sizes, icc))
+    for words, sizes in (("1 to 20 turns", even_spread), ("2 turns, every tenth 20", long_tenth)):
+        for m, icc, truth in ((60, 0.8, 0.95), (100, 0.5, 0.95), (200, 0.2, 0.95), (200, 0.8, 0.95), (200, 0.5, 0.99)):
+            evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
+            yield _rate("turns, at least .95", evidence, truth, units(truth, sizes(m), icc))
 
 
 def _trials() -> Iterator[Setting]:
-    for m in (100, 200):
-        for icc in (0.4, 0.8):
-            for truth in (0.95, 0.949, 0.99):
-                evidence = f"{m} cases, 4 trials, ICC {_short(icc)}"
-                draw = trials(truth, np.ones(m, int), 4, icc)
-                yield _rate("trials, at least .95", evidence, truth, draw)
+    for m, icc, truth in (
+        (100, 0.4, 0.95),
+        (100, 0.8, 0.95),
+        (100, 0.4, 0.949),
+        (200, 0.4, 0.95),
+        (200, 0.4, 0.98),
+        (200, 0.4, 0.99),
+    ):
+        evidence = f"{m} cases, 4 trials, ICC {_short(icc)}"
+        yield _rate("trials, at least .95", evidence, truth, trials(truth, np.ones(m, int), 4, icc))
 
 
 def _zero_tolerance() -> Iterator[Setting]:
@@ -132,58 +138,56 @@ def _several_checks() -> Iterator[Setting]:
 
 def _crashes() -> Iterator[Setting]:
     """Two in a hundred trials do not complete. The truth counts them as failures."""
-    for drops in (False, True):
-        for sizes, of in ((np.ones(200, int), "200 cases"), (np.full(200, 4), "200 conversations of 4, ICC .5")):
-            draw = crashing(units(LIMIT / 0.98, sizes, 0.5 if sizes[0] > 1 else 0.0), 0.02)
-            evidence = f"{of}, 2 % crash{', naive leaves crashes out' if drops else ''}"
-            check = {"kind": "limit", "at_least": LIMIT}
-            words = (f"rate {_short(LIMIT)}", True)
-            yield _setting("crashes, at least .95", evidence, *words, [check], draw, naive_drops_crashes=drops)
+    single, turns = (np.ones(200, int), "200 cases, 2 % crash"), (np.full(200, 4), "200 conversations of 4, 2 % crash")
+    for (sizes, evidence), icc, drops in ((single, 0.0, False), (single, 0.0, True), (turns, 0.5, False)):
+        draw = crashing(units(LIMIT / 0.98, sizes, icc), 0.02)
+        evidence += ", naive leaves them out" if drops else f", ICC {_short(icc)}" if icc else ""
+        check = {"kind": "limit", "at_least": LIMIT}
+        words = (f"rate {_short(LIMIT)}", True)
+        yield _setting("crashes, at least .95", evidence, *words, [check], draw, naive_drops_crashes=drops)
 
 
 # --- comparisons with the champion
 
 
 def _comparisons() -> Iterator[Setting]:
-    at_limit = ((0.0, 0.03), (0.01, 0.04), (0.03, 0.06), (0.08, 0.11))
-    for n, rates in ((400, at_limit), (1000, at_limit[1:3])):
-        for gain, loss in (*rates, (0.02, 0.051), (0.02, 0.02), (0.03, 0.01)):
-            evidence = f"{n} cases, {100 * (gain + loss):.3g} % differ"
-            words = (f"difference {_signed(gain - loss)}", gain - loss <= -MARGIN + 1e-9)
-            check = {"kind": "non_inferiority", "margin": MARGIN}
-            yield _setting("not worse, margin .03", evidence, *words, [check], pairs(gain, loss, n))
+    for n, gain, loss in (
+        *((400, gain, gain + MARGIN) for gain in (0.0, 0.01, 0.03, 0.08)),
+        *((400, *rates) for rates in ((0.01, 0.041), (0.02, 0.02), (0.03, 0.01))),
+        *((1000, *rates) for rates in ((0.01, 0.04), (0.02, 0.02))),
+    ):
+        evidence = f"{n} cases, {100 * (gain + loss):.3g} % differ"
+        words = (f"difference {_signed(gain - loss)}", gain - loss <= -MARGIN + 1e-9)
+        check = {"kind": "non_inferiority", "margin": MARGIN}
+        yield _setting("not worse, margin .03", evidence, *words, [check], pairs(gain, loss, n))
 
 
 def _compared_turns() -> Iterator[Setting]:
-    designs = (("1 to 20 turns", even_spread), ("2 turns, every tenth 20", long_tenth))
-    for m in (100, 200, 400):
-        for words, sizes in designs:
-            for icc, loss in ((0.2, 0.05), (0.8, 0.05)) if m == 200 else ((0.5, 0.05),):
-                evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
-                yield _compared(evidence, loss, paired_units(0.02, loss, sizes(m), icc))
-    for words, sizes in designs:
-        evidence = f"400 conversations of {words}, ICC .5"
-        yield _compared(evidence, 0.02, paired_units(0.02, 0.02, sizes(400), 0.5))
-
-
-def _compared(evidence: str, loss: float, draw: Draw) -> Setting:
-    words = (f"difference {_signed(0.02 - loss)}", loss > 0.02)
-    check = {"kind": "non_inferiority", "margin": MARGIN}
-    return _setting("not worse in turns, margin .03", evidence, *words, [check], draw)
+    for words, sizes, designs in (
+        ("1 to 20 turns", even_spread, ((100, 0.5, 0.05), (200, 0.2, 0.05), (200, 0.8, 0.05), (200, 0.5, 0.02))),
+        (
+            "2 turns, every tenth 20",
+            long_tenth,
+            ((100, 0.5, 0.05), (200, 0.8, 0.05), (400, 0.8, 0.05), (400, 0.5, 0.02)),
+        ),
+    ):
+        for m, icc, loss in designs:
+            evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
+            check = {"kind": "non_inferiority", "margin": MARGIN}
+            shown = (f"difference {_signed(0.02 - loss)}", loss > 0.02)
+            draw = paired_units(0.02, loss, sizes(m), icc)
+            yield _setting("not worse in turns, margin .03", evidence, *shown, [check], draw)
 
 
 # --- means
 
 
 def _means() -> Iterator[Setting]:
-    for n in (100, 400):
-        for mean in (0.5, 0.501, 0.35):
-            evidence, shown = f"{n} cases, lognormal (sigma .8)", f"mean {_short(mean)}"
-            check = {"kind": "limit", "at_most": 0.5}
-            draw = lognormal(mean, 0.8, n)
-            yield _setting(
-                "mean, at most .5", evidence, shown, mean >= 0.5, [check], draw, higher=False, of_kind="mean"
-            )
+    for n, mean in ((100, 0.5), (100, 0.4), (400, 0.5)):
+        evidence, words = f"{n} cases, lognormal (sigma .8)", (f"mean {_short(mean)}", mean >= 0.5)
+        check = {"kind": "limit", "at_most": 0.5}
+        draw = lognormal(mean, 0.8, n)
+        yield _setting("mean, at most .5", evidence, *words, [check], draw, higher=False, of_kind="mean")
 
 
 # --- what is drawn
