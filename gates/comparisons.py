@@ -158,8 +158,8 @@ def _with_failures(
         reason += f" Conversations with trials that did not complete count as lost: {comparison.doubtful}."
     failures = len(new.failed) + len(old.failed)
     if verdict is Verdict.PASS and failures:
-        worst = (sample.with_failures_at_worst() for sample in (new, old))
-        strict = _compare(*worst, comparison.required, comparison.alpha)
+        ours, theirs = new.with_failures_at_worst(), old.with_failures_at_worst()
+        strict = _compare(ours, theirs, comparison.required, comparison.alpha)
         if _against_champion(check, strict, policy)[0] is not Verdict.PASS:
             verdict = Verdict.INCONCLUSIVE
             reason += f" But {failures} trials could not be scored; were they all against it, it would not hold."

@@ -18,9 +18,9 @@ from assay.gates.statistics import (
     Bounds,
     Cluster,
     clopper_pearson,
-    clustered_mean,
     design_effect,
     effective_n,
+    guarded_mean,
     wilson,
 )
 from assay.registry.errors import NotMeasuredError, nearest
@@ -267,13 +267,22 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
     if len(sample.measured) < 2:
         return None
     if sample.spec.kind == "mean":
-        low, high = clustered_mean(sample.clusters, alpha)
-        half = (high - low) / 2 / math.sqrt(scale)
-        least, most = sample.spec.range or (-math.inf, math.inf)
-        mean = sample.total / sample.units
-        return max(least, mean - half), min(most, mean + half)
+        return _mean_bounds(sample, alpha, scale)
     n = scale * effective_n(sample.measured, sample.design_effect, alpha)
     return clopper_pearson(sample.total / sample.units * n, n, alpha)
+
+
+def _mean_bounds(sample: Sample, alpha: float, scale: float) -> Bounds:
+    """Bounds of a mean, with one more conversation at the end of the metric's range, else at the worst value seen."""
+    least, most = sample.spec.range or (-math.inf, math.inf)
+    rates = [value / of for value, of in sample.clusters]
+    end, seen = (least, min(rates)) if sample.higher_is_better else (most, max(rates))
+    worst = end if math.isfinite(end) else seen
+    mean = sample.total / sample.units
+    low, high = (
+        mean + (bound - mean) / math.sqrt(scale) for bound in guarded_mean(sample.clusters, worst, mean, alpha)
+    )
+    return max(least, low), min(most, high)
 
 
 def _key(metric: str, slice_text: str) -> str:

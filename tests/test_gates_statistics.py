@@ -18,6 +18,7 @@ from assay.gates.statistics import (
     design_effect,
     effective_n,
     full_design_effect,
+    guarded_mean,
     ratio_variance,
     wilson,
 )
@@ -172,6 +173,35 @@ def test_bounds_of_a_mean_are_those_of_students_t():
     values = [0.2, 0.9, 0.7, 1.0, 0.4, 0.6]
     expected = stats.t.interval(0.9, 5, loc=sum(values) / 6, scale=stats.sem(values))
     assert clustered_mean([(v, 1) for v in values], 0.05) == pytest.approx(expected)
+
+
+def test_a_mean_of_equal_numbers_is_not_certain():
+    assert guarded_mean([(1.0, 1)] * 30, 0.0, 1.0, 0.05)[0] < 0.92
+    assert guarded_mean([(1.0, 1)] * 30, 1.0, 1.0, 0.05) == (1.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=60))
+def test_a_guarded_mean_is_guarded_on_the_worse_side_only(values: list[float]):
+    clusters = [(value, 1) for value in values]
+    low, high = clustered_mean(clusters, 0.05)
+    mean = math.fsum(values) / len(values)
+    guarded = guarded_mean(clusters, 100.5, mean, 0.05)
+    assert guarded[0] == low
+    assert guarded[1] >= high
+    assert guarded_mean(clusters, -0.5, mean, 0.05)[1] == high
+
+
+def test_a_mean_of_skewed_numbers_errs_in_no_more_than_alpha():
+    import numpy as np
+
+    rows = np.random.default_rng(3).lognormal(-0.32, 0.8, (4000, 100)).tolist()
+    passed = [0, 0]
+    for row in rows:
+        clusters = [(value, 1) for value in row]
+        mean = math.fsum(row) / len(row)
+        passed[0] += clustered_mean(clusters, 0.05)[1] <= 1
+        passed[1] += guarded_mean(clusters, max(row), mean, 0.05)[1] <= 1
+    assert passed[1] / len(rows) < 0.055 < 0.075 < passed[0] / len(rows)
 
 
 # --- paired differences of clustered units
