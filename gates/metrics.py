@@ -22,6 +22,7 @@ from assay.gates.statistics import (
     clustered_mean,
     design_effect,
     effective_n,
+    guarded_mean,
     wilson,
 )
 from assay.registry.errors import NotMeasuredError, nearest
@@ -117,6 +118,16 @@ class Sample:
     def clustered(self) -> bool:
         """Whether a conversation contributes more than one unit."""
         return any(case.of > 1 for case in self.cases)
+
+    @cached_property
+    def measured(self) -> list[Cluster]:
+        """The conversations that carry evidence about others."""
+        return [(case.value, case.of) for case in self.cases if case.completed]
+
+    @cached_property
+    def design_effect(self) -> float:
+        """See `statistics.design_effect`; of clustered proportions only."""
+        return design_effect(self.measured, 0 if self.higher_is_better else 1)
 
     def shortfall(self, case: CaseScore) -> float:
         """What a case lacks: failing units of a proportion; for a mean, how far it is on the worse side of the mean."""
@@ -272,16 +283,24 @@ def sample_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale:
     if sample.spec.kind == "proportion" and not sample.clustered:
         exact = wilson if interval == "wilson" else clopper_pearson
         return exact(sample.total * scale, sample.units * scale, alpha)
-    measured = [(case.value, case.of) for case in sample.cases if case.completed]
-    if len(measured) < 2:
+    if len(sample.measured) < 2:
         return None
     if sample.spec.kind == "mean":
-        low, high = (bca_mean if interval == "bca" else clustered_mean)(sample.clusters, alpha)
-        least, most = sample.spec.range or (-math.inf, math.inf)
-        mean = sample.total / sample.units
-        return max(least, mean + (low - mean) / math.sqrt(scale)), min(most, mean + (high - mean) / math.sqrt(scale))
-    n = scale * effective_n(measured, design_effect(measured, 0 if sample.higher_is_better else 1), alpha)
+        return _mean_bounds(sample, alpha, interval, scale)
+    n = scale * effective_n(sample.measured, sample.design_effect, alpha)
     return clopper_pearson(sample.total / sample.units * n, n, alpha)
+
+
+def _mean_bounds(sample: Sample, alpha: float, interval: IntervalMethod, scale: float) -> Bounds:
+    """Bounds of a mean, with one more conversation at the end of the metric's range, else at the worst value seen."""
+    least, most = sample.spec.extent
+    rates = [value / of for value, of in sample.clusters]
+    end, seen = (least, min(rates)) if sample.higher_is_better else (most, max(rates))
+    method = bca_mean if interval == "bca" else clustered_mean
+    bounds = guarded_mean(sample.clusters, end if math.isfinite(end) else seen, alpha, method)
+    mean = sample.total / sample.units
+    low, high = (mean + (bound - mean) / math.sqrt(scale) for bound in bounds)
+    return max(least, low), min(most, high)
 
 
 def _key(metric: str, slice_text: str) -> str:

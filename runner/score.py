@@ -220,7 +220,7 @@ def _problem(metric: MetricSpec, score: Score) -> str:
     if isinstance(of, bool) or not isinstance(of, int) or of < 1:
         return f"'of' is {of!r}, not a positive whole number"
     if metric.kind == "mean":
-        low, high = metric.range or (-math.inf, math.inf)
+        low, high = metric.extent
         if not low <= value <= high:
             return f"{value} lies outside {low:g} to {high:g}"
         return "" if of == 1 else f"a mean has 'of' = 1, not {of}"

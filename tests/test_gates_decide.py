@@ -330,7 +330,7 @@ def test_clustered_units_are_compared_by_conversation():
     result = only(verdict_of(policy_of(check_harm), make_run(after, turns), champion(before, metric=turns)))
     assert result.verdict is Verdict.PASS
     assert result.difference is not None
-    assert result.difference.method == "linearised paired t"
+    assert result.difference.method == "Tango score, effective n"
     few = [dict(list(values.items())[:29]) for values in (before, after)]
     result = only(
         verdict_of(policy_of({**check_harm, "min_n": 1}), make_run(few[1], turns), champion(few[0], metric=turns))
@@ -503,3 +503,16 @@ def test_the_order_of_the_evidence_never_matters():
         decision = verdict_of(policy, run, old.model_copy(update={"bundle_digest": digest("old")}))
         seen.add("".join(result.model_dump_json() for result in decision.checks) + decision.summary)
     assert len(seen) == 1
+
+
+def test_a_step_back_that_may_be_noise_is_told_from_one_that_is_not():
+    before: dict[str, Value] = {f"case-{i:03}": 1.0 for i in range(100)}
+    after: dict[str, Value] = {case_id: float(i >= 30) for i, case_id in enumerate(before)}
+    real = only(verdict_of(policy_of(NOT_WORSE), make_run(after), champion(before)))
+    assert real.verdict is Verdict.FAIL
+    assert "It has regressed: 95 % upper bound of the difference -0.22" in real.reason
+    mixed_before: dict[str, Value] = {case_id: float(i % 4 > 0) for i, case_id in enumerate(before)}
+    mixed_after: dict[str, Value] = {case_id: float(i % 3 > 0) for i, case_id in enumerate(before)}
+    noise = only(verdict_of(policy_of(NOT_WORSE), make_run(mixed_after), champion(mixed_before)))
+    assert noise.verdict is Verdict.FAIL
+    assert "That may be noise" in noise.reason

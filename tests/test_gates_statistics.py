@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.gates.paired import linearised_difference, tango_bounds, tango_z
+from assay.gates.paired import continuity, effective_counts, linearised_difference, tango_bounds, tango_z
 from assay.gates.quantiles import normal_quantile
 from assay.gates.statistics import (
     cases_needed,
@@ -17,9 +18,12 @@ from assay.gates.statistics import (
     design_effect,
     effective_n,
     full_design_effect,
+    guarded_mean,
     ratio_variance,
     wilson,
 )
+
+Pair = tuple[tuple[float, int], tuple[float, int]]
 
 
 def test_one_sided_bounds_of_192_of_200():
@@ -171,6 +175,33 @@ def test_bounds_of_a_mean_are_those_of_students_t():
     assert clustered_mean([(v, 1) for v in values], 0.05) == pytest.approx(expected)
 
 
+def test_a_mean_of_equal_numbers_is_not_certain():
+    assert guarded_mean([(1.0, 1)] * 30, 0.0, 0.05)[0] < 0.92
+    assert guarded_mean([(1.0, 1)] * 30, 1.0, 0.05) == (1.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=60))
+def test_a_guarded_mean_is_guarded_on_the_worse_side_only(values: list[float]):
+    clusters = [(value, 1) for value in values]
+    low, high = clustered_mean(clusters, 0.05)
+    guarded = guarded_mean(clusters, 100.5, 0.05)
+    assert guarded[0] == low
+    assert guarded[1] >= high
+    assert guarded_mean(clusters, -0.5, 0.05)[1] == high
+
+
+def test_a_mean_of_skewed_numbers_errs_in_no_more_than_alpha():
+    import numpy as np
+
+    rows = np.random.default_rng(3).lognormal(-0.32, 0.8, (4000, 100)).tolist()
+    passed = [0, 0]
+    for row in rows:
+        clusters = [(value, 1) for value in row]
+        passed[0] += clustered_mean(clusters, 0.05)[1] <= 1
+        passed[1] += guarded_mean(clusters, max(row), 0.05)[1] <= 1
+    assert passed[1] / len(rows) < 0.055 < 0.075 < passed[0] / len(rows)
+
+
 # --- paired differences of clustered units
 
 
@@ -188,9 +219,103 @@ def test_a_linearised_difference_of_single_units_is_the_paired_t():
     assert found.error == pytest.approx(math.sqrt((21 / 100 - mean**2) / 99))
 
 
-def test_a_side_without_units_is_refused():
+@pytest.mark.parametrize(
+    "statistic", [lambda pairs: linearised_difference(pairs, 0.05), lambda p: effective_counts(p, 0.05)]
+)
+def test_a_side_without_units_is_refused(statistic: Callable[[list[Pair]], object]):
     with pytest.raises(ValueError, match="both sides"):
-        linearised_difference([((1.0, 1), (0.0, 0))] * 5, 0.05)
+        statistic([((1.0, 1), (0.0, 0))] * 5)
+
+
+def test_conversations_whose_units_go_together_are_worth_one_pair_each():
+    lost = [((0.0, 4), (4.0, 4))] * 6
+    pairs = [*lost, *[((4.0, 4), (0.0, 4))] * 3, *[((4.0, 4), (4.0, 4))] * 191]
+    gained, given_up, n = effective_counts(pairs, 0.05)
+    assert 190 < n <= 200
+    assert (gained / n, given_up / n) == pytest.approx((3 / 200, 6 / 200))
+
+
+def test_losses_that_do_not_go_together_are_worth_more_pairs():
+    spread = [((3.0, 4), (4.0, 4))] * 24 + [((4.0, 4), (4.0, 4))] * 176
+    together = [((0.0, 4), (4.0, 4))] * 6 + [((4.0, 4), (4.0, 4))] * 194
+    assert effective_counts(spread, 0.05)[2] > 1.5 * effective_counts(together, 0.05)[2]
+
+
+def test_agreement_on_conversations_of_uneven_size_is_worth_few_pairs():
+    """In 40 of 400 conversations there are 20 units, in the others two: these 40 carry most of the weight."""
+    pairs = [((20.0, 20), (20.0, 20))] * 40 + [((2.0, 2), (2.0, 2))] * 360
+    assert effective_counts(pairs, 0.05)[2] < 1520**2 / (40 * 20**2 + 360 * 2**2)
+
+
+PAIRS = st.lists(
+    st.integers(1, 6).flatmap(lambda of: st.tuples(st.integers(0, of), st.integers(0, of), st.just(of))),
+    min_size=2,
+    max_size=80,
+)
+
+
+@given(PAIRS, st.integers(0, 2))
+def test_effective_counts_keep_the_difference_and_never_exceed_the_units(rows: list[tuple[int, int, int]], more: int):
+    pairs = [((float(new), of), (float(old), of)) for new, old, of in rows]
+    pairs[0] = (pairs[0][0], (pairs[0][1][0], pairs[0][1][1] + more))
+    gained, lost, n = effective_counts(pairs, 0.05)
+    units = [sum(pair[side][1] for pair in pairs) for side in (0, 1)]
+    rates = [math.fsum(pair[side][0] for pair in pairs) / units[side] for side in (0, 1)]
+    assert 0 < n <= sum(units) / 2
+    assert 0 <= gained <= n
+    assert 0 <= lost <= n
+    assert (gained - lost) / n == pytest.approx(rates[0] - rates[1], abs=1e-9)
+
+
+# --- how often a comparison errs
+
+
+@pytest.mark.parametrize("required", [-0.1, -0.05, -0.03, -0.02, 0.0, 0.02, 0.05])
+@pytest.mark.parametrize("n", [58, 93, 121, 200, 225, 300])
+def test_tango_with_its_correction_errs_in_no_more_than_alpha(required: float, n: int):
+    """The sum of the probabilities of all outcomes that would pass, with the truth at the limit."""
+    sizes = [exact_size(n, gain, gain - required, required) for gain in (0, 0.002, 0.01, 0.03, 0.05, 0.08, 0.2)]
+    assert max(sizes) <= 0.05
+
+
+def exact_size(n: int, gain: float, loss: float, required: float) -> float:
+    from scipy.stats import binom
+
+    if loss < 0:
+        return 0.0
+    shown = normal_quantile(0.95)
+    total = 0.0
+    for gained in range(n + 1):
+        outer = float(binom.pmf(gained, n, gain))
+        if outer < 1e-9:
+            continue
+        # The statistic falls with each case lost: the passing outcomes are the first few.
+        low, high = -1, n - gained
+        while low < high:
+            middle = (low + high + 1) // 2
+            passes = tango_z(gained, middle, n, required, continuity(required)) > shown
+            low, high = (middle, high) if passes else (low, middle - 1)
+        if low >= 0:
+            total += outer * float(binom.cdf(low, n - gained, loss / (1 - gain)))
+    return total
+
+
+@pytest.mark.parametrize(("m", "long"), [(200, 20), (400, 20), (150, 4)])
+def test_a_comparison_of_uneven_conversations_errs_in_no_more_than_alpha(m: int, long: int):
+    """Whole conversations gained and lost, one in ten of them long. The paired t errs in up to .20 of these."""
+    import numpy as np
+
+    rng = np.random.default_rng(7)
+    sizes = np.where(np.arange(m) % 10 == 0, long, 2)
+    fates = rng.choice([1, -1, 0], p=[0.02, 0.05, 0.93], size=(2000, m))
+    passed = 0
+    for row in (fates * sizes).tolist():
+        pairs: list[Pair] = [
+            ((float(of + min(net, 0)), of), (float(of - max(net, 0)), of))
+            for net, of in zip(row, sizes.tolist(), strict=True)
+        ]
+        passed += tango_z(*effective_counts(pairs, 0.05), -0.03, continuity(-0.03)) > normal_quantile(0.95)
+    assert passed / 2000 < 0.06
 
 
 # --- how many more cases

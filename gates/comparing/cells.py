@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,7 +71,7 @@ def _compared(pairs: Pairs, old: Sample, new: Sample) -> dict[str, Any]:
         elif change is Change.SAME:
             change = Change.NOISE
     gained, lost, cases = pairs.counts
-    least, most = (0.0, 1.0) if new.spec.kind == "proportion" else new.spec.range or (-math.inf, math.inf)
+    least, most = new.spec.extent
     low, high = max(least - most, test.bounds[0]), min(most - least, test.bounds[1])
     return {
         "change": change,

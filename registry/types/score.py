@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -18,15 +19,23 @@ class MetricSpec(Frozen):
 
     `proportion`: each score counts `value` of `of` units (both whole numbers, 0 <= value <= of).
     `mean`: each score is one finite number. `direction` says which way is better. `range` is what a mean's
-    scores can be at all, where that is bounded; an interval never reaches beyond it.
+    scores can be at all, where that is bounded (above None where it is not); an interval never reaches beyond it.
     """
 
     name: Name
     kind: MetricKind
     direction: Direction
     unit: Unit = "conversation"
-    range: tuple[float, float] | None = None
+    range: tuple[float, float | None] | None = None
     description: str
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The least and the greatest that a score per unit can be; infinite where that is not bounded."""
+        if self.kind == "proportion":
+            return 0.0, 1.0
+        least, most = self.range or (-math.inf, None)
+        return least, math.inf if most is None else most
 
 
 class Finding(Frozen):

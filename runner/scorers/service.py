@@ -32,8 +32,6 @@ from assay.runner.scorers.base import Scorer
 
 __all__ = ["ServiceScorer", "ServiceSettings"]
 
-_LONGEST = 1e9
-"""Bound of what has none, so that no interval reaches below zero."""
 _REPEAT_LABEL = "repeat_contact"
 _FEWEST_WORDS = 3
 _ASKS = re.compile(
@@ -63,7 +61,7 @@ class ServiceSettings(Frozen):
 
 def _mean(name: str, description: str, *, lower: bool = True) -> MetricSpec:
     direction = "lower_is_better" if lower else "higher_is_better"
-    return MetricSpec(name=name, kind="mean", direction=direction, range=(0.0, _LONGEST), description=description)
+    return MetricSpec(name=name, kind="mean", direction=direction, range=(0.0, None), description=description)
 
 
 _TURNS = _mean("turns_to_resolution", "Customer turns up to the last in which something was done for the customer.")

@@ -1,0 +1,333 @@
+"""The settings under which releases are simulated: what is true, what is drawn, and the policy that judges it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gates_evidence import Outcomes
+
+from assay.gates.policy import GatePolicy
+from assay.registry.types.score import MetricSpec
+
+LIMIT = 0.95
+MARGIN = 0.03
+Draw = Callable[[np.random.Generator, int], Outcomes]
+"""Draws the outcomes of so many releases."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`bad` says that the truth is at the limit or beyond it: each promotion is then a false one."""
+
+    group: str
+    evidence: str
+    truth: str
+    bad: bool
+    policy: GatePolicy
+    metrics: tuple[MetricSpec, ...]
+    draw: Draw
+    slice_cases: int = 0
+    naive_drops_crashes: bool = False
+    theory: float | None = None
+    """Share promoted as it follows from a formula, where there is one."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}: {self.evidence}; {self.truth}"
+
+
+def settings() -> list[Setting]:
+    """All of them. A new kind of check gets a function below, and its line here."""
+    return [
+        *_limits(),
+        *_slices(),
+        *_turns(),
+        *_uneven_turns(),
+        *_trials(),
+        *_zero_tolerance(),
+        *_several_checks(),
+        *_crashes(),
+        *_comparisons(),
+        *_compared_turns(),
+        # Checks of the kinds `mean`, `quantile` and `pass_k` go here: a draw like `lognormal`, and `_setting` with
+        # the check as a policy has it. `gates.naive` then needs the statistic that the naive gate would compare.
+        *_means(),
+    ]
+
+
+# --- rates against a limit
+
+
+def _limits() -> Iterator[Setting]:
+    for n in (50, 100, 200, 500):
+        for truth in (0.95, 0.949, 0.97, 0.99):
+            yield _rate("rate, at least .95", f"{n} cases", truth, units(truth, np.ones(n, int)))
+    for rate in (0.05, 0.051, 0.02, 0.01):
+        check = {"kind": "limit", "at_most": 0.05}
+        shown = f"rate {_short(rate)}"
+        draw = units(rate, np.ones(200, int))
+        yield _setting("rate, at most .05", "200 cases", shown, rate >= 0.05, [check], draw, higher=False)
+
+
+def _slices() -> Iterator[Setting]:
+    def draw(truth: float) -> Draw:
+        return joined(units(truth, np.ones(60, int)), units(0.99, np.ones(340, int)))
+
+    for truth in (0.9, 0.899, 0.97, 0.99):
+        check = {"kind": "limit", "at_least": 0.9, "slice": "risk_tier=critical"}
+        words = (f"rate {_short(truth)}", truth <= 0.9)
+        yield _setting("slice, at least .90", "60 of 400 cases", *words, [check], draw(truth), slice_cases=60)
+
+
+def _turns() -> Iterator[Setting]:
+    for m, icc, truths in (
+        *((60, icc, (0.95,)) for icc in (0.2, 0.8)),
+        *((100, icc, (0.95, 0.995)) for icc in (0.0, 0.2, 0.5, 0.8)),
+        *((200, icc, (0.95, 0.98, 0.995)) for icc in (0.0, 0.2, 0.8)),
+        (200, 0.5, (0.95, 0.949, 0.98, 0.995)),
+    ):
+        for truth in truths:
+            evidence = f"{m} conversations of 4, ICC {_short(icc)}"
+            yield _rate("turns, at least .95", evidence, truth, units(truth, np.full(m, 4), icc))
+
+
+def _uneven_turns() -> Iterator[Setting]:
+    for words, sizes in (("1 to 20 turns", even_spread), ("2 turns, every tenth 20", long_tenth)):
+        for m, icc, truth in ((60, 0.8, 0.95), (100, 0.5, 0.95), (200, 0.2, 0.95), (200, 0.8, 0.95), (200, 0.5, 0.99)):
+            evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
+            yield _rate("turns, at least .95", evidence, truth, units(truth, sizes(m), icc))
+
+
+def _trials() -> Iterator[Setting]:
+    for m, icc, truth in (
+        (100, 0.4, 0.95),
+        (100, 0.8, 0.95),
+        (100, 0.4, 0.949),
+        (200, 0.4, 0.95),
+        (200, 0.4, 0.98),
+        (200, 0.4, 0.99),
+    ):
+        evidence = f"{m} cases, 4 trials, ICC {_short(icc)}"
+        yield _rate("trials, at least .95", evidence, truth, trials(truth, np.ones(m, int), 4, icc))
+
+
+def _zero_tolerance() -> Iterator[Setting]:
+    for rate in (0.01, 0.011, 0.001, 0.0002):
+        yield _setting(
+            "no event in 300",
+            "300 cases",
+            f"rate {_short(rate)}",
+            rate >= 0.01,
+            [{"kind": "zero_tolerance", "min_n": 300}],
+            units(rate, np.ones(300, int)),
+            higher=False,
+            theory=(1 - rate) ** 300,
+        )
+
+
+def _several_checks() -> Iterator[Setting]:
+    check = {"kind": "limit", "at_least": LIMIT}
+    for truths in ([0.95] * 6, [0.95] + [1.0] * 5, [0.99] * 6, [0.995] * 6):
+        words = "all " + _short(truths[0]) if len(set(truths)) == 1 else "one .95, the others perfect"
+        draw = metrics(*(units(truth, np.ones(200, int)) for truth in truths))
+        yield _setting("6 checks, at least .95", "200 cases", words, truths[0] <= LIMIT, [check] * 6, draw)
+
+
+def _crashes() -> Iterator[Setting]:
+    """Two in a hundred trials do not complete. The truth counts them as failures."""
+    single, turns = (np.ones(200, int), "200 cases, 2 % crash"), (np.full(200, 4), "200 conversations of 4, 2 % crash")
+    for (sizes, evidence), icc, drops in ((single, 0.0, False), (single, 0.0, True), (turns, 0.5, False)):
+        draw = crashing(units(LIMIT / 0.98, sizes, icc), 0.02)
+        evidence += ", naive leaves them out" if drops else f", ICC {_short(icc)}" if icc else ""
+        check = {"kind": "limit", "at_least": LIMIT}
+        words = (f"rate {_short(LIMIT)}", True)
+        yield _setting("crashes, at least .95", evidence, *words, [check], draw, naive_drops_crashes=drops)
+
+
+# --- comparisons with the champion
+
+
+def _comparisons() -> Iterator[Setting]:
+    for n, gain, loss in (
+        *((400, gain, gain + MARGIN) for gain in (0.0, 0.01, 0.03, 0.08)),
+        *((400, *rates) for rates in ((0.01, 0.041), (0.02, 0.02), (0.03, 0.01))),
+        *((1000, *rates) for rates in ((0.01, 0.04), (0.02, 0.02))),
+    ):
+        evidence = f"{n} cases, {100 * (gain + loss):.3g} % differ"
+        words = (f"difference {_signed(gain - loss)}", gain - loss <= -MARGIN + 1e-9)
+        check = {"kind": "non_inferiority", "margin": MARGIN}
+        yield _setting("not worse, margin .03", evidence, *words, [check], pairs(gain, loss, n))
+
+
+def _compared_turns() -> Iterator[Setting]:
+    for words, sizes, designs in (
+        ("1 to 20 turns", even_spread, ((100, 0.5, 0.05), (200, 0.2, 0.05), (200, 0.8, 0.05), (200, 0.5, 0.02))),
+        (
+            "2 turns, every tenth 20",
+            long_tenth,
+            ((100, 0.5, 0.05), (200, 0.8, 0.05), (400, 0.8, 0.05), (400, 0.5, 0.02)),
+        ),
+    ):
+        for m, icc, loss in designs:
+            evidence = f"{m} conversations of {words}, ICC {_short(icc)}"
+            check = {"kind": "non_inferiority", "margin": MARGIN}
+            shown = (f"difference {_signed(0.02 - loss)}", loss > 0.02)
+            draw = paired_units(0.02, loss, sizes(m), icc)
+            yield _setting("not worse in turns, margin .03", evidence, *shown, [check], draw)
+
+
+# --- means
+
+
+def _means() -> Iterator[Setting]:
+    for n, mean in ((100, 0.5), (100, 0.4), (400, 0.5)):
+        evidence, words = f"{n} cases, lognormal (sigma .8)", (f"mean {_short(mean)}", mean >= 0.5)
+        check = {"kind": "limit", "at_most": 0.5}
+        draw = lognormal(mean, 0.8, n)
+        yield _setting("mean, at most .5", evidence, *words, [check], draw, higher=False, of_kind="mean")
+
+
+# --- what is drawn
+
+
+def units(truth: float, sizes: np.ndarray, icc: float = 0.0) -> Draw:
+    """Successes in conversations of these sizes, each with a rate from a beta distribution: beta-binomial."""
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        rates = _rates(rng, truth, icc, (releases, len(sizes)))
+        return _single(rng.binomial(sizes, rates), sizes)
+
+    return draw
+
+
+def trials(truth: float, sizes: np.ndarray, times: int, icc: float) -> Draw:
+    """The same, for so many trials of each case at its own rate."""
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        rates = _rates(rng, truth, icc, (releases, len(sizes)))
+        runs = [_single(rng.binomial(sizes, rates), sizes) for _ in range(times)]
+        return np.concatenate(runs, axis=3)
+
+    return draw
+
+
+def metrics(*draws: Draw) -> Draw:
+    """Several metrics of the same cases, independent of each other."""
+    return lambda rng, releases: np.concatenate([draw(rng, releases) for draw in draws], axis=4)
+
+
+def joined(*draws: Draw) -> Draw:
+    """The cases of several draws, one after the other."""
+    return lambda rng, releases: np.concatenate([draw(rng, releases) for draw in draws], axis=1)
+
+
+def crashing(made: Draw, share: float) -> Draw:
+    """Some trials, drawn independently, do not complete."""
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        outcomes = made(rng, releases)
+        outcomes[rng.random(outcomes.shape[:4]) < share, ..., 1] *= -1
+        return outcomes
+
+    return draw
+
+
+def pairs(gain: float, loss: float, n: int) -> Draw:
+    """Cases that only the candidate passes, only the champion passes, both, or neither (one in a hundred)."""
+    cells = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        kinds = rng.choice(4, p=[gain, loss, 0.99 - gain - loss, 0.01], size=(releases, n))
+        return np.concatenate([_single(cells[kinds, side], np.ones(n, int)) for side in (0, 1)], axis=2)
+
+    return draw
+
+
+def paired_units(gain: float, loss: float, sizes: np.ndarray, icc: float) -> Draw:
+    """Turns where the champion passes 90 %; of the others the candidate gains some, of these it loses some.
+
+    The rates of conversations, champion's and candidate's, are beta distributed and independent: the expected
+    difference is gain - loss.
+    """
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        shape = (releases, len(sizes))
+        old = rng.binomial(sizes, _rates(rng, 0.9, icc, shape))
+        lost = rng.binomial(old, _rates(rng, loss / 0.9, icc, shape))
+        gained = rng.binomial(sizes - old, _rates(rng, gain / 0.1, icc, shape))
+        return np.concatenate([_single(old - lost + gained, sizes), _single(old, sizes)], axis=2)
+
+    return draw
+
+
+def lognormal(mean: float, sigma: float, n: int) -> Draw:
+    """One number a case, skewed to the right as latency is."""
+
+    def draw(rng: np.random.Generator, releases: int) -> Outcomes:
+        values = rng.lognormal(np.log(mean) - sigma**2 / 2, sigma, (releases, n))
+        return _single(values, np.ones(n))
+
+    return draw
+
+
+def even_spread(m: int) -> np.ndarray:
+    """Sizes from 1 to 20, as many of each."""
+    return 1 + np.arange(m) % 20
+
+
+def long_tenth(m: int) -> np.ndarray:
+    """Two turns, and 20 in one conversation of ten."""
+    return np.where(np.arange(m) % 10 == 0, 20, 2)
+
+
+def _rates(rng: np.random.Generator, mean: float, icc: float, shape: tuple[int, int]) -> np.ndarray:
+    if not icc or mean in {0.0, 1.0}:
+        return np.full(shape, mean)
+    weight = (1 - icc) / icc
+    return rng.beta(mean * weight, (1 - mean) * weight, shape)
+
+
+def _single(values: np.ndarray, sizes: np.ndarray) -> Outcomes:
+    """(releases, cases) of values and the cases' units, as outcomes of one side, one trial and one metric."""
+    return np.stack(np.broadcast_arrays(values, sizes), axis=-1).astype(float)[:, :, None, None, None, :]
+
+
+# --- how a setting is put together
+
+
+def _rate(group: str, evidence: str, truth: float, draw: Draw) -> Setting:
+    check = {"kind": "limit", "at_least": LIMIT}
+    return _setting(group, evidence, f"rate {_short(truth)}", truth <= LIMIT, [check], draw)
+
+
+def _setting(
+    group: str,
+    evidence: str,
+    truth: str,
+    bad: bool,
+    checks: Sequence[dict[str, object]],
+    draw: Draw,
+    higher: bool = True,
+    of_kind: str = "proportion",
+    **more: object,
+) -> Setting:
+    """The n-th check is of the metric m<n>."""
+    direction = "higher_is_better" if higher else "lower_is_better"
+    named = [{"name": f"check-{i}", "metric": f"m{i}", **check} for i, check in enumerate(checks)]
+    policy = GatePolicy.model_validate_json(json.dumps({"name": "gate", "checks": named}))
+    specs = tuple(
+        MetricSpec.model_validate({"name": f"m{i}", "kind": of_kind, "direction": direction, "description": "m"})
+        for i in range(len(checks))
+    )
+    return Setting(group, evidence, truth, bad, policy, specs, draw, **more)  # type: ignore[arg-type]
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").replace("0.", ".", 1) if value else "0"
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{_short(abs(value))}" if abs(value) > 1e-9 else "0"
