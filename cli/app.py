@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from assay.cli import bundles, comparing, datasets, evaluation, gating, importing, release, setting_up
+from assay.cli import bundles, comparing, datasets, evaluation, gating, importing, planning, release, setting_up
 
 __all__ = ["app"]
 
@@ -49,6 +49,7 @@ app.add_typer(evaluation.runs_group, name="runs")
 app.command("gate")(gating.gate)
 app.command("check")(gating.check)
 app.command("report")(gating.report)
+app.command("plan")(planning.plan)
 app.command("compare")(comparing.compare)
 app.command("promote")(release.promote)
 app.command("status")(release.status)

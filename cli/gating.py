@@ -11,6 +11,7 @@ from assay.cli.bundles import register_bundle
 from assay.cli.console import note, say, table
 from assay.cli.evaluation import show_run
 from assay.cli.pipeline import Session
+from assay.cli.planning import tell_what_cannot_pass
 from assay.registry.errors import AssayError
 from assay.registry.workspace import find_workspace
 
@@ -39,7 +40,9 @@ def gate(
     Example: assay gate harborline@candidate --policy production --baseline champion
     """
     session = Session(find_workspace())
-    name = policy or session.workspace.release(session.load_run(run)[0].agent).policy
+    found = session.load_run(run)[0]
+    name = policy or session.workspace.release(found.agent).policy
+    tell_what_cannot_pass(session, found, name)
     decision = session.gate(run, name, baseline)
     if session.dataset_of(decision) is None:
         note("The workspace no longer has the dataset as it was in this run: a promotion will ask for a new one.")

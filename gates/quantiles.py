@@ -6,7 +6,15 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["beta_quantile", "fair_coin", "normal_probability", "normal_quantile", "t_probability", "t_quantile"]
+__all__ = [
+    "beta_quantile",
+    "binomial_cdf",
+    "fair_coin",
+    "normal_probability",
+    "normal_quantile",
+    "t_probability",
+    "t_quantile",
+]
 
 
 @cache
@@ -42,3 +50,10 @@ def normal_probability(value: float) -> float:
 def fair_coin(heads: int, tosses: int) -> float:
     """P(at least so many heads) in tosses of a fair coin."""
     return 1.0 if heads <= 0 else float(_special().bdtrc(heads - 1, tosses, 0.5))
+
+
+def binomial_cdf(most: int, n: int, probability: float) -> float:
+    """The chance of no more than `most` successes in n trials."""
+    if most < 0:
+        return 0.0
+    return 1.0 if most >= n else float(_special().bdtr(most, n, probability))

@@ -16,7 +16,7 @@ from assay.registry.types.decision import Verdict
 from assay.registry.types.score import MetricSpec, Score
 from assay.registry.types.trajectory import Outcome
 
-__all__ = ["judge_every_case", "judge_pass_k", "pass_k"]
+__all__ = ["judge_every_case", "judge_pass_k", "pass_k", "repeated_sample"]
 
 
 def pass_k(passed: int, trials: int, k: int) -> float:
@@ -41,6 +41,21 @@ def judge_pass_k(check: PassKCheck, evidence: Evidence, policy: GatePolicy) -> R
     Raises:
         NotMeasuredError: unknown metric or slice, no metric that a trial passes or not, or fewer than k trials.
     """
+    repeated = repeated_sample(check, evidence)
+    spread = _spread(evidence, check)
+
+    def rule(given: Sample) -> tuple[Verdict, str]:
+        return _against_share(check, given, spread, policy)
+
+    return rule_on(evidence, repeated, policy, estimate_sample(repeated, policy.confidence), rule)
+
+
+def repeated_sample(check: PassKCheck, evidence: Evidence) -> Sample:
+    """For each case, pass^k in as many units as it has times k trials.
+
+    Raises:
+        NotMeasuredError: unknown metric or slice, no metric that a trial passes or not, or fewer than k trials.
+    """
     sample = collect(evidence, check.metric, check.slice, _passing(evidence.spec(check.metric)))
     if short := [case for case in sample.cases if case.of < check.k]:
         raise NotMeasuredError(
@@ -48,13 +63,7 @@ def judge_pass_k(check: PassKCheck, evidence: Evidence, policy: GatePolicy) -> R
             "the suite says how many 'trials' there are"
         )
     blocks = min((case.of // check.k for case in sample.cases), default=1)
-    repeated = replace(sample, cases=tuple(_in_blocks(case, check.k, blocks) for case in sample.cases))
-    spread = _spread(evidence, check)
-
-    def rule(given: Sample) -> tuple[Verdict, str]:
-        return _against_share(check, given, spread, policy)
-
-    return rule_on(evidence, repeated, policy, estimate_sample(repeated, policy.confidence), rule)
+    return replace(sample, cases=tuple(_in_blocks(case, check.k, blocks) for case in sample.cases))
 
 
 def judge_every_case(check: EveryCaseCheck, evidence: Evidence, policy: GatePolicy) -> Ruling:
