@@ -13,7 +13,7 @@ import pytest
 
 BENCH = Path(__file__).parent / "bench"
 RELEASES = 200
-NAMES = ("gates", "gates_settings", "gates_evidence")
+NAMES = ("gates", "gates_settings", "gates_draws", "gates_evidence")
 
 
 @pytest.fixture(scope="module")

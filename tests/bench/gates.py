@@ -28,7 +28,7 @@ from gates_evidence import Outcomes, runs_of
 from gates_settings import Setting, settings
 
 from assay.gates.decide import decide
-from assay.gates.policy import LimitCheck, NonInferiorityCheck
+from assay.gates.policy import LimitCheck, NonInferiorityCheck, SuperiorityCheck, ZeroToleranceCheck
 from assay.registry.types.decision import Verdict
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
@@ -132,11 +132,15 @@ def naive(setting: Setting, outcomes: Outcomes) -> np.ndarray:
         sign = 1 if spec.direction == "higher_is_better" else -1
         if isinstance(check, NonInferiorityCheck):
             promoted &= sign * (means[:, 0] - means[:, 1]) >= -check.margin - 1e-9
+        elif isinstance(check, SuperiorityCheck):
+            promoted &= sign * (means[:, 0] - means[:, 1]) > check.by + 1e-9
         elif isinstance(check, LimitCheck):
             limit = check.at_least if check.at_least is not None else check.at_most
             promoted &= sign * means[:, 0] >= sign * limit - 1e-9
-        else:
+        elif isinstance(check, ZeroToleranceCheck):
             promoted &= means[:, 0] <= 0.01 + 1e-9
+        else:
+            raise NotImplementedError(f"what the naive gate makes of a check of the kind {check.kind!r}")
     return promoted
 
 
