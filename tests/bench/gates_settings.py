@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Setting:
     draw: Draw
     slice_cases: int = 0
     naive_drops_crashes: bool = False
+    slow: bool = False
     theory: float | None = None
     """Share promoted as it follows from a formula, where there is one."""
 
@@ -62,9 +64,9 @@ def settings() -> list[Setting]:
         *_crashes(),
         *_comparisons(),
         *_compared_turns(),
-        # Checks of the kinds `mean`, `quantile` and `pass_k` go here: a draw like `lognormal`, and `_setting` with
-        # the check as a policy has it. `gates.naive` then needs the statistic that the naive gate would compare.
         *_means(),
+        *_quantiles(),
+        *_repeats(),
     ]
 
 
@@ -196,11 +198,40 @@ def _compared_turns() -> Iterator[Setting]:
 
 
 def _means() -> Iterator[Setting]:
-    for n, mean in ((100, 0.5), (100, 0.4), (200, 0.5)):
-        evidence, words = f"{n} cases, lognormal (sigma .8)", (f"mean {_short(mean)}", mean >= 0.5)
-        check = {"kind": "limit", "at_most": 0.5}
+    cases = ((100, 0.5, "clustered_t"), (100, 0.4, "clustered_t"), (200, 0.5, "clustered_t"), (100, 0.5, "bca"))
+    for n, mean, interval in cases:
+        evidence, words = f"{n} cases, lognormal (sigma .8), {interval}", (f"mean {_short(mean)}", mean >= 0.5)
+        check = {"kind": "mean", "at_most": 0.5, "interval": interval}
         draw = lognormal(mean, 0.8, n)
-        yield _setting("mean, at most .5", evidence, *words, [check], draw, higher=False, of_kind="mean")
+        yield _setting(
+            "mean, at most .5", evidence, *words, [check], draw, higher=False, of_kind="mean", slow=interval == "bca"
+        )
+
+
+def _quantiles() -> Iterator[Setting]:
+    slowest_twentieth = 1.6449
+    for n, within in ((100, 0.95), (200, 0.95), (200, 0.99), (400, 0.949)):
+        reached = {0.95: slowest_twentieth, 0.99: 2.3263, 0.949: 1.6352}[within]
+        limit = math.exp(0.8 * reached - 0.8**2 / 2)
+        evidence, words = f"{n} cases, lognormal (sigma .8)", (f"{_short(within)} within", within <= LIMIT)
+        check = {"kind": "quantile", "quantile": 0.95, "at_most": limit}
+        draw = lognormal(1.0, 0.8, n)
+        yield _setting("95th percentile", evidence, *words, [check], draw, higher=False, of_kind="mean")
+
+
+def _repeats() -> Iterator[Setting]:
+    for cases, k, easier in ((100, 4, 0.0), (200, 4, 0.0), (200, 2, 0.0), (200, 1, 0.0), (200, 2, 0.08)):
+        truth = _all_of(k, 0.9, 0.3)
+        evidence = f"{cases} cases of 4 trials, ICC .3"
+        words = (f"pass^{k} {_short(round(truth, 4))}, limit {_short(round(truth - easier, 4))}", not easier)
+        check = {"kind": "pass_k", "k": k, "at_least": truth - easier}
+        yield _setting("pass^k", evidence, *words, [check], trials(0.9, np.ones(cases, int), 4, 0.3))
+
+
+def _all_of(k: int, mean: float, icc: float) -> float:
+    """The mean of rate^k for rates of a beta distribution."""
+    weight = (1 - icc) / icc
+    return math.prod((mean * weight + i) / (weight + i) for i in range(k))
 
 
 # --- how a setting is put together
