@@ -68,7 +68,7 @@ def check(
     """
     session = Session(find_workspace())
     for release in session.workspace.config.agents.values():
-        session.load_policy(release.policy)  # a policy that cannot be read is told before hours of replay
+        _refuse_what_cannot_be_judged(session, release.suite, release.policy)
     ref = register_bundle(session, bundle, quiet=as_json)
     release = session.workspace.release(ref.split("/")[0])
     run = session.evaluate(ref, release.suite, concurrency=concurrency)
@@ -83,6 +83,18 @@ def check(
     if markdown:
         write_report(session, decision, markdown)
     raise typer.Exit(decision.verdict.exit_code)
+
+
+def _refuse_what_cannot_be_judged(session: Session, suite: str, policy: str) -> None:
+    """A policy or suite that cannot be read, or that names what is not there, is told before hours of replay."""
+    from assay.gates.load import refuse_unknown_names
+
+    session.load_policy(policy)
+    standard = session.standard(suite, None, check_data=False)
+    metrics = [metric.name for scorer in standard.scorers for metric in scorer.metrics]
+    attributes = {case.id: case.attributes() for case in standard.dataset.cases}
+    path = session.workspace.named_file(session.workspace.policies, policy, "gate policy")
+    refuse_unknown_names(path, metrics, attributes)
 
 
 def report(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from assay.registry.types.bundle import ModelConfig
 
 os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
@@ -31,8 +35,28 @@ class Done:
     err: str
 
 
+@pytest.fixture(scope="session")
+def trained_once() -> Iterator[None]:
+    """Each triage model is trained once a process: training is deterministic, and dozens of tests register a bundle."""
+    from assay.runner.agents.reference import triage
+
+    train, kept = triage.train_triage, {}
+
+    def trained(config: ModelConfig, utterances_csv: str) -> Any:
+        key = (config.model_dump_json(), utterances_csv)
+        if key not in kept:
+            kept[key] = train(config, utterances_csv)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triage, "train_triage", trained)
+        yield
+
+
 @pytest.fixture
-def assay(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def assay(
+    trained_once: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Done]:
     """Runs `assay ARGS...` as a user would, in a folder; returns exit code and output."""
 
     def run(*args: str, cwd: Path | None = None) -> Done:
