@@ -169,6 +169,8 @@ def show_decision(decision: Decision) -> None:
 def _row(result: CheckResult) -> list[str]:
     estimate = result.estimate
     value = "n/a" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
+    if result.members:
+        value = f"{sum(member.verdict == 'PASS' for member in result.members)}/{len(result.members)}"
     interval = result.difference or (estimate.interval if estimate else None)
     bound = "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
     name = result.check if result.blocking else f"{result.check} (warns)"
@@ -177,6 +179,6 @@ def _row(result: CheckResult) -> list[str]:
         str(result.verdict) if result.applicable else "n/a",
         value,
         bound,
-        str(estimate.units if estimate else 0),
+        "" if result.members else str(estimate.units if estimate else 0),
         result.limit,
     ]

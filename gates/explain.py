@@ -12,6 +12,7 @@ __all__ = [
     "Load",
     "breakdown",
     "counted",
+    "exactly",
     "figures",
     "listed",
     "percent",
@@ -38,6 +39,11 @@ def figures(*values: float, least: int = 2) -> list[str]:
         if len(set(texts)) == len(set(values)):
             break
     return [_trimmed(text, least) for text in texts]
+
+
+def exactly(value: float) -> str:
+    """A limit as it was written, with at least two decimals and at most six."""
+    return _trimmed(f"{value:.6f}", 2)
 
 
 def _trimmed(text: str, least: int) -> str:

@@ -91,14 +91,16 @@ def plan(
     Raises:
         AssayError: a truth for what no check looks at, or out of range; names the nearest check or metric.
     """
-    known = {name for check in _flat(policy.checks, 1 - policy.confidence) for name in (check[0].name, check[0].metric)}
+    flat = _flat(policy.checks, 1 - policy.confidence)
+    known = {name for check, _, _ in flat for name in (check.name, check.metric)}
     for name in truths:
         if name not in known:
             raise AssayError(f"no check of the policy {policy.name!r} looks at {name!r}.{nearest(name, known)}")
     if not 0.5 <= power < 1:
         raise AssayError(f"a power of {power:g} is not planned for: give one from 0.5 to below 1")
     planner = _Planner(evidence, truths, power, discordant)
-    return tuple(planner.row(check, alpha) for check, alpha in _flat(policy.checks, 1 - policy.confidence))
+    rows = (replace(planner.row(check, alpha), blocking=check.blocking and alone) for check, alpha, alone in flat)
+    return tuple(rows)
 
 
 def cannot_pass(policy: GatePolicy, evidence: Evidence) -> tuple[PlanRow, ...]:
@@ -109,13 +111,16 @@ def cannot_pass(policy: GatePolicy, evidence: Evidence) -> tuple[PlanRow, ...]:
     return tuple(row for row in rows if row.impossible)
 
 
-def _flat(checks: tuple[Check, ...], alpha: float) -> list[tuple[SimpleCheck, float]]:
-    found: list[tuple[SimpleCheck, float]] = []
+def _flat(checks: tuple[Check, ...], alpha: float, alone: bool = True) -> list[tuple[SimpleCheck, float, bool]]:
+    """Each check with its alpha, and whether it blocks by itself: one way of several does not."""
+    found: list[tuple[SimpleCheck, float, bool]] = []
     for check in checks:
         if isinstance(check, GroupCheck):
-            found += _flat(check.checks, alpha / len(check.checks) if check.kind == "any" else alpha)
+            any_of = check.kind == "any"
+            part = alpha / len(check.checks) if any_of else alpha
+            found += _flat(check.checks, part, alone and not any_of and check.blocking)
         else:
-            found.append((check, alpha))
+            found.append((check, alpha, alone))
     return found
 
 

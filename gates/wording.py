@@ -16,7 +16,7 @@ from assay.gates.checks import (
     ZeroToleranceCheck,
 )
 from assay.gates.comparisons import required_difference
-from assay.gates.explain import figures, percent
+from assay.gates.explain import exactly, percent
 from assay.registry.types.decision import Estimate, Interval
 
 __all__ = ["procedure", "requirement"]
@@ -32,12 +32,12 @@ def requirement(check: Check, confidence: float) -> str:
             return f"{check.quantile:g} quantile: {_side(check, bound)}"
         case ZeroToleranceCheck():
             events = "no event" if check.max_events == 0 else f"at most {check.max_events} events"
-            also = "" if check.rules_out is None else f", upper {bound} <= {figures(check.rules_out)[0]}"
+            also = "" if check.rules_out is None else f", upper {bound} <= {exactly(check.rules_out)}"
             return f"{events} in {check.min_n} or more conversations{also}"
         case NonInferiorityCheck() | SuperiorityCheck():
-            return f"lower {bound} vs champion > {figures(required_difference(check))[0]}"
+            return f"lower {bound} vs champion > {exactly(required_difference(check))}"
         case PassKCheck():
-            return f"pass^{check.k}: lower {bound} >= {figures(check.at_least)[0]}"
+            return f"pass^{check.k}: lower {bound} >= {exactly(check.at_least)}"
         case EveryCaseCheck():
             but = "" if check.max_cases == 0 else f" but {check.max_cases}"
             return f"each case{but} passes {check.min_passes} or more trials"
@@ -68,7 +68,7 @@ def _any(group: GroupCheck, confidence: float) -> str:
 
 
 def _side(check: LimitCheck | MeanCheck | QuantileCheck, bound: str) -> str:
-    limit = figures(check.limit)[0]
+    limit = exactly(check.limit)
     return f"lower {bound} >= {limit}" if check.at_least is not None else f"upper {bound} <= {limit}"
 
 

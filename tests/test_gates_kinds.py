@@ -323,3 +323,12 @@ def test_what_zero_events_rule_out_can_be_asked_for():
     few = check(make_run({f"case-{i}": 0.0 for i in range(298)}, HARM), none)
     assert few.verdict is Verdict.INCONCLUSIVE
     assert "The policy has 0.01 ruled out. About 1 more case" in few.reason
+
+
+def test_a_report_shows_a_group_with_its_checks():
+    from assay.gates.reports.checks import check_view
+
+    run = make_run(GOOD)
+    view = check_view(check(run, group("all", limit(name="low"), limit(name="high", at_least=0.99))), run)
+    assert (view.value, view.breakdown_label) == ("1 of 2 hold", "Its checks")
+    assert any("INCONCLUSIVE high" in line for line in view.breakdown)

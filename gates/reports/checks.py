@@ -41,6 +41,11 @@ class CheckView:
     breakdown: tuple[str, ...]
 
     @property
+    def breakdown_label(self) -> str:
+        """What the lines of `breakdown` are."""
+        return "Its checks" if self.kind in {"all", "any"} else "Concentrated in"
+
+    @property
     def tone(self) -> str:
         return "none" if self.verdict == NOT_APPLICABLE else self.verdict.lower()
 
@@ -93,5 +98,8 @@ def check_view(check: CheckResult, run: EvalRun, champion_figures: Figures | Non
 
 
 def _absent(check: CheckResult) -> str:
-    """Why a check has no value: a comparison that a policy waives without a champion, or a gap."""
+    """What stands for a value: how many members of a group hold, or why there is none (waived, or a gap)."""
+    if check.members and check.applicable:
+        counted = [member for member in check.members if member.applicable]
+        return f"{sum(member.verdict is Verdict.PASS for member in counted)} of {len(counted)} hold"
     return "not measured" if check.applicable else "not applicable"
