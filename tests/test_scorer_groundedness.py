@@ -17,7 +17,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, Score, Skipped
 from assay.registry.types.trajectory import AgentEvent, Passage, Retrieval, Say, ToolCall, Trajectory, TurnRecord
 from assay.runner.scorers.base import ScorerContext
-from assay.runner.scorers.claims.actions import claimed_action
+from assay.runner.scorers.claims.actions import claimed_actions
 from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows
 from assay.runner.scorers.claims.evidence import FactIndex, text_source
 from assay.runner.scorers.claims.facts import facts_of
@@ -322,7 +322,112 @@ def test_saying_that_something_was_done_needs_a_tool_that_did_it() -> None:
 
 @pytest.mark.parametrize("text", ["If your card has been blocked, call us.", "I can block it.", "Was it blocked?"])
 def test_conditions_and_offers_claim_no_action(text: str) -> None:
-    assert claimed_action(text) is None
+    assert claimed_actions(text) == ()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm glad to tell you that I've blocked your card.",
+        "Sorry, I've cancelled your account.",
+        "I see that your loan has been approved.",
+        "Let me confirm that I've refunded the fee to your account.",
+        "I've blocked your card, okay?",
+        "Did you know that I've blocked your card?",
+        "My colleague has approved your loan and waived all fees forever.",
+        "You asked about your loan, which has been approved.",
+        "The card has been blocked.",
+        "Your card is blocked.",
+        "We've refunded the fee.",
+        "I went ahead and cancelled the dispute.",
+        "I'm sorry about the trouble, but your card has been blocked.",
+        "Before we go on, I have blocked your card.",
+        "To help you, I've blocked your card:",
+    ],
+)
+def test_no_opening_hides_an_act(reply: str) -> None:
+    assert rules(("hello", [reply])) == ["unsupported_action"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I am happy to confirm that overdrafts are insured by a federal scheme for farmers.",
+        "Please be assured that all deposits are guaranteed by the government without limit.",
+        "Overdrafts are insured by a federal scheme for farmers, right?",
+    ],
+)
+def test_what_is_left_of_a_polite_sentence_is_a_claim(reply: str) -> None:
+    assert rules(("hello", [retrieved("kb-overdraft"), reply])) == ["unsupported_claim"]
+    assert rules(("hello", [retrieved("kb-overdraft"), "Please note that the overdraft fee is $25.00, okay?"])) == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Has your card been blocked?",
+        "Once I have blocked your card, I will tell you.",
+        "Nothing has been changed.",
+        "Shall I tell you when it has been blocked?",
+        "I will let you know when your refund has been issued.",
+    ],
+)
+def test_what_is_asked_denied_or_to_come_claims_no_act(reply: str) -> None:
+    assert "unsupported_action" not in rules(("hello", [reply]))
+    assert all(not claim.actions for claim in claims_of(reply, TODAY))
+
+
+def test_a_document_may_be_quoted_that_tells_what_was_done() -> None:
+    told = "The Old Quay vault was closed for good."
+    assert [verdict.rule for _, verdict in Bench(TODAY, [], 0.3).judge(claims_of(told, TODAY), "turn 1")] == [
+        "unsupported_action"
+    ]
+    bench = Bench(TODAY, [], 0.3)
+    bench.add(text_source("passage", "kb-vault", told, TODAY, "kb-vault"))
+    assert [verdict.rule for _, verdict in bench.judge(claims_of(told, TODAY), "turn 1")] == [""]
+
+
+REFUSALS: list[tuple[str, JsonValue, str]] = [
+    ("block_card", {"error": "card cannot be blocked"}, "I've blocked your card."),
+    ("block_card", {"ok": False, "message": "card could not be blocked"}, "I've blocked your card."),
+    ("block_card", {"result": {"blocked": False}}, "I've blocked your card."),
+    ("block_card", {"blocked": None}, "I've blocked your card."),
+    ("block_card", {"card_blocked": "no"}, "I've blocked your card."),
+    ("refund_fee", {"status": "declined"}, "I've refunded the fee."),
+    ("refund_fee", {"outcome": "not_found"}, "I've refunded the fee."),
+    ("refund_fee", "Failed: no such fee", "I've refunded the fee."),
+    ("list_accounts", {"accounts": [{"type": "checking"}]}, "I've verified your identity."),
+    ("get_card", {"type": "credit card"}, "I've refunded the fee to your account."),
+    ("block_credit_card", {"ok": True}, "I've refunded the fee."),
+    ("list_payments", {"payments": []}, "Your transfer has been processed."),
+    ("get_refund_rules", {"rules": 3}, "I've refunded the fee."),
+]
+
+
+@pytest.mark.parametrize(("tool", "result", "reply"), REFUSALS)
+def test_a_refusal_and_a_noun_prove_no_act(tool: str, result: JsonValue, reply: str) -> None:
+    assert rules(("hello", [(tool, result), reply])) == ["unsupported_action"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "result", "reply"),
+    [
+        ("block_card", {"blocked": True, "replacement_ordered": False}, "I've blocked your card."),
+        ("blockCard", {"ok": True}, "I've blocked your card."),
+        ("update_order", {"status": "cancelled"}, "I've cancelled your order."),
+        ("verify_identity", {"verified": False, "locked": True}, "Your account has been locked."),
+        ("set_card_limit", {"set": True}, "I have raised your limit."),
+        ("order_checks", {"ordered": True}, "Your checks are ordered."),
+        ("get_card_status", {"card": {"status": "blocked"}}, "Your card has been blocked."),
+    ],
+)
+def test_the_name_of_a_call_a_flag_and_a_status_prove_an_act(tool: str, result: JsonValue, reply: str) -> None:
+    assert rules(("hello", [(tool, result), reply])) == []
+
+
+def test_an_act_that_was_done_carries_no_other_claim() -> None:
+    reply = "I've blocked your card and overdrafts are insured by a federal guarantee scheme for farmers."
+    assert rules(("hello", [("block_card", {"blocked": True}), reply])) == ["unsupported_claim"]
 
 
 # --- what is no claim ---------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class GroundednessScorer(Scorer):
     """Measures `hallucination_rate` (by turn) and `claim_support` (by claim)."""
 
     name = "groundedness"
-    version = "3"
+    version = "4"
     Settings = GroundednessSettings
     settings: GroundednessSettings
 

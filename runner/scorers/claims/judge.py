@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
-from assay.runner.scorers.claims.actions import claimed_action, performed
+from assay.runner.scorers.claims.actions import Action, performed
+from assay.runner.scorers.claims.acts import PARTICIPLES
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import Source, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
@@ -44,6 +45,9 @@ _VERBATIM = 0.9
 _FEW = 12
 _NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
+_ACT_WORDS = content_words(f"{' '.join(PARTICIPLES)} i've we've successfully now already")
+_MOST_BESIDE = 2
+"""So many words that no evidence has may stand beside an act that was done."""
 _CENT = 0.005
 _SURE = 0.95
 _PRICE = re.compile(
@@ -147,7 +151,9 @@ class Bench:
         return _wrong_source(verdict.sources, self._wanted)
 
     def _is_approved(self, claim: Claim) -> bool:
-        """Whether the sentence is approved wording, which claims nothing the agent could have made up."""
+        """Whether the sentence is approved wording, which claims nothing the agent could have made up but an act."""
+        if claim.actions:
+            return False
         for source in self._approved:
             shared = len(claim.wording.grams & source.wording.grams)
             if shared >= _VERBATIM * len(claim.wording.grams) and all(source.facts.has(f) for f in claim.facts):
@@ -172,15 +178,30 @@ class Bench:
         if stranger is not None:
             message = f"the name {stranger!r} stands in no evidence"
             return Verdict("unsupported_name", message, self._closest(claim))
-        act = claimed_action(claim.text)
-        if act is not None and not performed(act, self._calls):
-            return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
+        undone = self._not_performed(claim)
+        if undone is not None:
+            return Verdict("unsupported_action", f"no tool call did this ({undone.act})", self._closest(claim))
         wrong = self._from_wrong_source(claim)
         if wrong is not None:
             return wrong
-        if claim.facts_only:
+        if claim.facts_only or self._tells_only_acts(claim):
             return Verdict(sources=tuple(bearing.values()))
         return self._by_wording(claim, tuple(bearing.values()))
+
+    def _not_performed(self, claim: Claim) -> Action | None:
+        """The first act that the claim says is done and no call did. A sentence of a document that tells what was done
+        may be quoted; that the agent did it may not.
+        """
+        quoted = any(not action.own for action in claim.actions) and self._is_quoted(claim)
+        undone = (a for a in claim.actions if not (quoted and not a.own) and not performed(a, self._calls))
+        return next(undone, None)
+
+    def _tells_only_acts(self, claim: Claim) -> bool:
+        """Whether a sentence says hardly more than the acts, which were done, as "I've blocked your card" does."""
+        return bool(claim.actions) and len(claim.wording.words - self._vocabulary() - _ACT_WORDS) <= _MOST_BESIDE
+
+    def _is_quoted(self, claim: Claim) -> bool:
+        return any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
 
     def _unknown_name(self, claim: Claim) -> str | None:
         """The first name of a person, after a title or a word such as "passenger", with a part that no evidence has.
@@ -316,8 +337,11 @@ class Bench:
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
-        quoted = any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
-        denied = None if quoted else next((line for s in best if (line := _denial(claim, s)) is not None), None)
+        denied = (
+            None
+            if self._is_quoted(claim)
+            else next((line for s in best if (line := _denial(claim, s)) is not None), None)
+        )
         if denied is not None:
             return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
