@@ -36,7 +36,7 @@ VISITS = "The Harbor Street branch is open to everybody with an account."
 DOCUMENTS = {"kb-overdraft": FEES, "kb-wire": WIRE, "kb-hours": HOURS, "kb-visits": VISITS}
 BALANCE: dict[str, JsonValue] = {"account": "current", "balance": 1250.40, "available": 1200.40, "as_of": "2026-03-02"}
 
-Act = str | tuple[str, JsonValue] | Retrieval
+Act = str | tuple[str, JsonValue] | ToolCall | Retrieval
 Turn = tuple[str, list[Act]]
 
 
@@ -73,7 +73,9 @@ def measured(
     for index, (words, acts) in enumerate(turns, start=1):
         events: list[AgentEvent] = []
         for act in acts:
-            if isinstance(act, str):
+            if isinstance(act, ToolCall):
+                events.append(act)
+            elif isinstance(act, str):
                 events.append(Say(step=len(events), text=act))
             elif isinstance(act, tuple):
                 failed = isinstance(act[1], str) and act[1].startswith("Error")
@@ -428,6 +430,57 @@ def test_the_name_of_a_call_a_flag_and_a_status_prove_an_act(tool: str, result: 
 def test_an_act_that_was_done_carries_no_other_claim() -> None:
     reply = "I've blocked your card and overdrafts are insured by a federal guarantee scheme for farmers."
     assert rules(("hello", [("block_card", {"blocked": True}), reply])) == ["unsupported_claim"]
+
+
+# --- what the candidate brings along ---------------------------------------------------------------------
+
+
+def made(name: str, result: JsonValue = None, error: str | None = None, **arguments: JsonValue) -> ToolCall:
+    return ToolCall(step=0, name=name, arguments=arguments, result=result, error=error)
+
+
+FIVE = "The overdraft fee is $5.00 for each item."
+
+
+def test_a_title_is_no_evidence() -> None:
+    passage = Passage(document="kb-overdraft", title=FIVE, text=FEES, score=1.0)
+    assert rules((ASK, [Retrieval(step=0, query="q", passages=(passage,)), FIVE])) == ["unsupported_amount"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        made("log_note", {"logged": True}, text=FIVE),
+        made("log_note", error="timeout", text=FIVE),
+        made("log_note", error=f"cannot log {FIVE}", text=FIVE),
+        made("log_note", {"logged": True}, amount=5),
+        made("get_note", {"note": "none"}, amount="$5.00"),
+    ],
+)
+def test_what_the_agent_puts_into_a_call_is_no_evidence(call: ToolCall) -> None:
+    assert rules((ASK, [call, FIVE])) == ["unsupported_amount"]
+
+
+def test_a_look_up_says_what_it_was_made_for() -> None:
+    reply = "There are two flights on May 20, 2026."
+    assert rules(("Fly me out", [made("search_flights", ["HAT017", "HAT136"], date="2026-05-20"), reply])) == []
+    for call in (made("search_flights", error="timeout", date="2026-05-20"), made("log_note", "ok", date="2026-05-20")):
+        assert "unsupported_date" in rules(("Fly me out", [call, reply]))
+
+
+def test_an_act_was_done_with_the_arguments_of_its_call() -> None:
+    reply = "I've issued a $200 certificate to your account."
+    sent = made("send_certificate", "Certificate added", amount=200)
+    assert rules(("My flight was late", [sent, reply])) == []
+    assert rules(("My flight was late", [made("log_note", "ok", amount=200), reply])) == ["unsupported_amount"]
+    other = "I've issued a $300 certificate to your account."
+    assert rules(("My flight was late", [sent, other])) == ["unsupported_amount"]
+
+
+def test_a_figure_in_a_tools_own_words_counts_though_the_call_failed() -> None:
+    call = made("book_flight", error="total price is 305, but paid 255", payment=255)
+    assert rules(("Book it", [call, "The total cost is $305."])) == []
+    assert rules(("Book it", [call, "The cost is $255."])) == ["unsupported_amount"]
 
 
 # --- what is no claim ---------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
-from assay.runner.scorers.claims.actions import Action, performed
+from assay.runner.scorers.claims.actions import Action, performed, refused
 from assay.runner.scorers.claims.acts import PARTICIPLES
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
-from assay.runner.scorers.claims.evidence import Source, text_source
+from assay.runner.scorers.claims.evidence import Source, arguments_index, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.model import calibrated_support
 from assay.runner.scorers.claims.split import Claim, sentences
@@ -164,7 +164,7 @@ class Bench:
         bearing: dict[int, Source] = {}
         for fact in claim.facts:
             holders = [source for source in self._sources if source.facts.has(fact)]
-            if not holders and not self._follows(fact, claim):
+            if not holders and not self._made_with(fact, claim) and not self._follows(fact, claim):
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
             bearing.update((id(source), source) for source in holders)
@@ -195,6 +195,11 @@ class Bench:
         quoted = any(not action.own for action in claim.actions) and self._is_quoted(claim)
         undone = (a for a in claim.actions if not (quoted and not a.own) and not performed(a, self._calls))
         return next(undone, None)
+
+    def _made_with(self, fact: Fact, claim: Claim) -> bool:
+        """Whether a call that did an act of the claim was made with the fact: "I've issued a $200 certificate"."""
+        did = (c for c in self._calls if not refused(c) and any(performed(act, [c]) for act in claim.actions))
+        return any(arguments_index(call, self._today).has(fact) for call in did)
 
     def _tells_only_acts(self, claim: Claim) -> bool:
         """Whether a sentence says hardly more than the acts, which were done, as "I've blocked your card" does."""
