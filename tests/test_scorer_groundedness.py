@@ -516,6 +516,30 @@ def test_no_text_breaks_the_scorer(text: str) -> None:
     measured((text or "x", [retrieved("kb-overdraft"), ("tool", {"a": [text, 1, None, True]}), text]))
 
 
+REFUSAL = (
+    "We are sorry, but Harborline will not guarantee any return on savings or investments, and a deposit above the "
+    "limit is not insured by the government."
+)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        REFUSAL.replace("not ", ""),
+        REFUSAL.replace("is not ", "is "),
+        "A deposit above the limit is insured by the government.",
+        "Please be assured that a deposit above the limit is insured by the government.",
+    ],
+)
+def test_approved_wording_without_its_not_is_a_contradiction(reply: str) -> None:
+    assert rules(("Is it safe?", [reply]), approved_wording=REFUSAL) == ["contradicted_claim"]
+
+
+def test_approved_wording_and_its_clauses_claim_nothing() -> None:
+    for reply in (REFUSAL, "A deposit above the limit is not insured by the government."):
+        assert measured(("Is it safe?", [reply]), approved_wording=REFUSAL) == (None, None)
+
+
 def test_the_identity_covers_the_documents_and_not_the_bundle() -> None:
     def digest(**context: object) -> str:
         return GroundednessScorer(GroundednessSettings(), ScorerContext(**context)).info().digest  # type: ignore[arg-type]

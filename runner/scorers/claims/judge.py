@@ -6,17 +6,17 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import Action, performed, refused
 from assay.runner.scorers.claims.acts import PARTICIPLES
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
+from assay.runner.scorers.claims.contradiction import denial, lines_of
 from assay.runner.scorers.claims.evidence import Source, arguments_index, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.model import calibrated_support
-from assay.runner.scorers.claims.split import Claim, sentences
+from assay.runner.scorers.claims.split import Claim
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
 __all__ = ["RULES", "Bench", "Verdict", "evidence_span"]
@@ -43,7 +43,6 @@ RULES = (
 
 _VERBATIM = 0.9
 _FEW = 12
-_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
 _ACT_WORDS = content_words(f"{' '.join(PARTICIPLES)} i've we've successfully now already")
 _MOST_BESIDE = 2
@@ -152,7 +151,7 @@ class Bench:
 
     def _is_approved(self, claim: Claim) -> bool:
         """Whether the sentence is approved wording, which claims nothing the agent could have made up but an act."""
-        if claim.actions:
+        if claim.actions or denial(claim, self._approved):
             return False
         for source in self._approved:
             shared = len(claim.wording.grams & source.wording.grams)
@@ -342,11 +341,7 @@ class Bench:
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
-        denied = (
-            None
-            if self._is_quoted(claim)
-            else next((line for s in best if (line := _denial(claim, s)) is not None), None)
-        )
+        denied = None if self._is_quoted(claim) else denial(claim, (*best, *self._approved))
         if denied is not None:
             return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
@@ -362,7 +357,7 @@ def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
     """The amounts of those sentences of a rule that speak of what the claim speaks of: a bag's fee is no part of
     a total that mentions no bag.
     """
-    for sentence, words, _ in _lines(text):
+    for sentence, words, _ in lines_of(text):
         if ("$" in sentence or "dollar" in sentence) and claim.wording.words & words - _MONEY_WORDS:
             yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
 
@@ -384,7 +379,7 @@ def evidence_span(claim: Claim, verdict: Verdict) -> str:
 
 
 def _span(source: Source, claim: Claim | None) -> str:
-    lines = _lines(source.text) if claim is not None and source.kind != "tool" else ()
+    lines = lines_of(source.text) if claim is not None and source.kind != "tool" else ()
     best = max(lines, key=lambda line: len(line[1] & claim.wording.words), default=None) if claim is not None else None
     if best is None or claim is None or not best[1] & claim.wording.words:
         return " ".join(source.text.split())
@@ -397,25 +392,3 @@ def _as_date(fact: Fact, today: dt.date) -> dt.date | None:
         return dt.date(year or today.year, month, day)  # type: ignore[arg-type]
     except ValueError:
         return None
-
-
-def _denial(claim: Claim, source: Source) -> str | None:
-    """The sentence of the source that says the same as the claim but for a negation; None where there is none."""
-    if source.kind not in ("passage", "system") or len(claim.wording.words) < 3:
-        return None
-    negated = bool(_NEGATION.search(claim.text.replace("’", "'")))
-    alike = [
-        (text, polarity)
-        for text, words, polarity in _lines(source.text)
-        if len(shared := claim.wording.words & words) >= 0.8 * len(claim.wording.words)
-        and len(shared) >= 0.6 * len(words)
-    ]
-    if not alike or any(polarity == negated for _, polarity in alike):
-        return None
-    return f"{source.name}: {alike[0][0]}"
-
-
-@lru_cache(maxsize=2048)
-def _lines(text: str) -> tuple[tuple[str, frozenset[str], bool], ...]:
-    """Each sentence of a text with its content words and whether it is negated."""
-    return tuple((s, content_words(s), bool(_NEGATION.search(s.replace("’", "'")))) for s in sentences(text))
