@@ -124,6 +124,7 @@ def rules(*turns: Turn, **more: object) -> list[str]:
 
 
 ASK = "What does an overdraft cost?"
+FIVE = "The overdraft fee is $5.00 for each item."
 
 
 # --- what is supported --------------------------------------------------------------------------------
@@ -260,6 +261,60 @@ def test_a_later_turn_may_repeat_what_was_supported_but_not_what_was_invented() 
     assert share is not None
     assert (rate.value, rate.of) == (2, 3)
     assert (share.value, share.of) == (1, 3)
+
+
+# --- the right figure of another thing --------------------------------------------------------------------
+
+
+ALL = retrieved("kb-overdraft", "kb-wire", "kb-hours")
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        ("An incoming domestic wire costs $45.00.", "contradicted_claim"),
+        ("An outgoing international wire is free.", "contradicted_claim"),
+        ("There is no overdraft fee.", "contradicted_claim"),
+        ("Harborline charges at least three overdraft fees a day.", "contradicted_claim"),
+        ("The Harbor Street branch is closed Monday to Friday from 9:00 a.m. to 5:00 p.m.", "contradicted_claim"),
+        ("The overdraft fee is a hundred dollars for each item.", "unsupported_amount"),
+        ("The overdraft fee is €25 for each item.", "unsupported_amount"),
+        ("The overdraft fee is 25 pounds for each item.", "unsupported_amount"),
+        ("An outgoing international wire arrives within an hour.", "unsupported_duration"),
+    ],
+)
+def test_a_figure_of_something_else_is_no_support(reply: str, rule: str) -> None:
+    assert rules((ASK, [ALL, reply])) == [rule]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "An outgoing international wire costs $45.00.",
+        "The Harbor Street branch is open Monday to Friday.",
+        "Harborline charges at most three overdraft fees a day.",
+        "The overdraft fee is twenty-five dollars for each item.",
+    ],
+)
+def test_the_figure_of_the_thing_itself_is(reply: str) -> None:
+    assert rules((ASK, [ALL, reply])) == []
+
+
+def test_a_document_that_says_both_contradicts_neither() -> None:
+    text = "The student account has no monthly fee. The basic account has a monthly fee of $5.00."
+    bench = Bench(TODAY, [], 0.3)
+    bench.add(text_source("passage", "kb-accounts", text, TODAY, "kb-accounts"))
+    for claim in ("The student account has no monthly fee.", "The basic account has a monthly fee of $5.00."):
+        assert [verdict.rule for _, verdict in bench.judge(claims_of(claim, TODAY), "turn 1")] == [""]
+
+
+def test_a_customer_who_names_a_figure_does_not_make_it_true() -> None:
+    said = "Is the overdraft fee $5.00? I had two of them."
+    assert rules((said, [retrieved("kb-overdraft"), f"Yes, {FIVE}"])) == ["unsupported_amount"]
+    assert rules((said, [retrieved("kb-overdraft"), "Your question about $5.00 goes to the fees desk."])) != [
+        "unsupported_amount"
+    ]
+    assert rules((said, ["Shall I refund the overdraft fee of $5.00?"])) == []
 
 
 # --- which documents may be used ----------------------------------------------------------------------
@@ -437,9 +492,6 @@ def test_an_act_that_was_done_carries_no_other_claim() -> None:
 
 def made(name: str, result: JsonValue = None, error: str | None = None, **arguments: JsonValue) -> ToolCall:
     return ToolCall(step=0, name=name, arguments=arguments, result=result, error=error)
-
-
-FIVE = "The overdraft fee is $5.00 for each item."
 
 
 def test_a_title_is_no_evidence() -> None:

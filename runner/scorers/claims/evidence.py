@@ -53,15 +53,20 @@ _LEAST_SPOKEN_AMOUNT = 10
 class FactIndex:
     """The strict facts of one source, ready to be asked about."""
 
-    __slots__ = ("_by_kind", "_money", "bare", "today")
+    __slots__ = ("_by_kind", "_foreign", "_money", "bare", "today")
 
     def __init__(
         self, facts: Iterable[Fact], today: dt.date, *, bare: bool = False, money: Iterable[float] | None = None
     ) -> None:
         by_kind: dict[FactKind, set[object]] = {}
+        foreign: set[tuple[str, object]] = set()
         for fact in facts:
-            by_kind.setdefault(fact.kind, set()).add(fact.value)
+            if fact.unit:
+                foreign.add((fact.unit, fact.value))
+            else:
+                by_kind.setdefault(fact.kind, set()).add(fact.value)
         self._by_kind = by_kind
+        self._foreign = foreign
         self._money = None if money is None else frozenset(money)
         self.today = today
         self.bare = bare
@@ -73,11 +78,18 @@ class FactIndex:
 
     def has(self, fact: Fact) -> bool:
         """Whether the fact stands here, in whatever notation."""
+        if fact.unit:
+            # A number without its currency may be of any.
+            return (fact.unit, fact.value) in self._foreign or (self.bare and self._has_number(fact))
         if fact.value in self.values(fact.kind):
             return True
         if not self._by_kind:
             return False
         return _EQUALS[fact.kind](self, fact)
+
+    def _has_number(self, fact: Fact) -> bool:
+        wanted = float(fact.value) / 100  # type: ignore[arg-type]
+        return any(abs(wanted - float(n)) < 0.004 for n in self.values("number") if isinstance(n, int | float))
 
     def numbers(self) -> Iterator[float]:
         """Every plain number and amount, as a number; round ones of four digits too, which "raise it to 3000" means."""

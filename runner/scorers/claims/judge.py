@@ -12,7 +12,7 @@ from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import Action, performed, refused
 from assay.runner.scorers.claims.acts import PARTICIPLES
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
-from assay.runner.scorers.claims.contradiction import denial, lines_of
+from assay.runner.scorers.claims.contradiction import denial, lines_of, opposed, restated
 from assay.runner.scorers.claims.evidence import Source, arguments_index, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.model import calibrated_support
@@ -32,6 +32,8 @@ _FACT_RULES = {
     "identifier": "unsupported_identifier",
     "number": "unsupported_number",
 }
+_OF_RULES = ("amount", "percent", "duration", "time")
+"""Figures of a rule or a price, which a customer who names them does not make true."""
 RULES = (
     *dict.fromkeys(_FACT_RULES.values()),
     "unsupported_name",
@@ -166,6 +168,9 @@ class Bench:
             if not holders and not self._made_with(fact, claim) and not self._follows(fact, claim):
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
+            other = self._only_heard(fact, claim, holders)
+            if other is not None:
+                return Verdict(_FACT_RULES[fact.kind], f"the documents do not say {fact.text!r}", other)
             bearing.update((id(source), source) for source in holders)
         misread = self._of_another_record(claim)
         if misread is not None:
@@ -194,6 +199,14 @@ class Bench:
         quoted = any(not action.own for action in claim.actions) and self._is_quoted(claim)
         undone = (a for a in claim.actions if not (quoted and not a.own) and not performed(a, self._calls))
         return next(undone, None)
+
+    def _only_heard(self, fact: Fact, claim: Claim, holders: Sequence[Source]) -> str | None:
+        """What a document says instead, where a figure that only the customer named is passed off as the document's."""
+        if claim.facts_only or fact.kind not in _OF_RULES or not holders:
+            return None
+        if any(source.kind != "customer" for source in holders):
+            return None
+        return restated(claim, fact, self._sources, self._today)
 
     def _made_with(self, fact: Fact, claim: Claim) -> bool:
         """Whether a call that did an act of the claim was made with the fact: "I've issued a $200 certificate"."""
@@ -341,7 +354,9 @@ class Bench:
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
-        denied = None if self._is_quoted(claim) else denial(claim, (*best, *self._approved))
+        denied = None
+        if not self._is_quoted(claim):
+            denied = denial(claim, (*best, *self._approved)) or opposed(claim, self._sources)
         if denied is not None:
             return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
