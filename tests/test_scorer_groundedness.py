@@ -17,7 +17,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.score import Finding, Score, Skipped
 from assay.registry.types.trajectory import AgentEvent, Passage, Retrieval, Say, ToolCall, Trajectory, TurnRecord
 from assay.runner.scorers.base import ScorerContext
-from assay.runner.scorers.claims.actions import claimed_action
+from assay.runner.scorers.claims.actions import claimed_actions
 from assay.runner.scorers.claims.arithmetic import amount_follows, date_follows
 from assay.runner.scorers.claims.evidence import FactIndex, text_source
 from assay.runner.scorers.claims.facts import facts_of
@@ -36,7 +36,7 @@ VISITS = "The Harbor Street branch is open to everybody with an account."
 DOCUMENTS = {"kb-overdraft": FEES, "kb-wire": WIRE, "kb-hours": HOURS, "kb-visits": VISITS}
 BALANCE: dict[str, JsonValue] = {"account": "current", "balance": 1250.40, "available": 1200.40, "as_of": "2026-03-02"}
 
-Act = str | tuple[str, JsonValue] | Retrieval
+Act = str | tuple[str, JsonValue] | ToolCall | Retrieval
 Turn = tuple[str, list[Act]]
 
 
@@ -73,7 +73,9 @@ def measured(
     for index, (words, acts) in enumerate(turns, start=1):
         events: list[AgentEvent] = []
         for act in acts:
-            if isinstance(act, str):
+            if isinstance(act, ToolCall):
+                events.append(act)
+            elif isinstance(act, str):
                 events.append(Say(step=len(events), text=act))
             elif isinstance(act, tuple):
                 failed = isinstance(act[1], str) and act[1].startswith("Error")
@@ -122,6 +124,7 @@ def rules(*turns: Turn, **more: object) -> list[str]:
 
 
 ASK = "What does an overdraft cost?"
+FIVE = "The overdraft fee is $5.00 for each item."
 
 
 # --- what is supported --------------------------------------------------------------------------------
@@ -260,6 +263,60 @@ def test_a_later_turn_may_repeat_what_was_supported_but_not_what_was_invented() 
     assert (share.value, share.of) == (1, 3)
 
 
+# --- the right figure of another thing --------------------------------------------------------------------
+
+
+ALL = retrieved("kb-overdraft", "kb-wire", "kb-hours")
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        ("An incoming domestic wire costs $45.00.", "contradicted_claim"),
+        ("An outgoing international wire is free.", "contradicted_claim"),
+        ("There is no overdraft fee.", "contradicted_claim"),
+        ("Harborline charges at least three overdraft fees a day.", "contradicted_claim"),
+        ("The Harbor Street branch is closed Monday to Friday from 9:00 a.m. to 5:00 p.m.", "contradicted_claim"),
+        ("The overdraft fee is a hundred dollars for each item.", "unsupported_amount"),
+        ("The overdraft fee is €25 for each item.", "unsupported_amount"),
+        ("The overdraft fee is 25 pounds for each item.", "unsupported_amount"),
+        ("An outgoing international wire arrives within an hour.", "unsupported_duration"),
+    ],
+)
+def test_a_figure_of_something_else_is_no_support(reply: str, rule: str) -> None:
+    assert rules((ASK, [ALL, reply])) == [rule]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "An outgoing international wire costs $45.00.",
+        "The Harbor Street branch is open Monday to Friday.",
+        "Harborline charges at most three overdraft fees a day.",
+        "The overdraft fee is twenty-five dollars for each item.",
+    ],
+)
+def test_the_figure_of_the_thing_itself_is(reply: str) -> None:
+    assert rules((ASK, [ALL, reply])) == []
+
+
+def test_a_document_that_says_both_contradicts_neither() -> None:
+    text = "The student account has no monthly fee. The basic account has a monthly fee of $5.00."
+    bench = Bench(TODAY, [], 0.3)
+    bench.add(text_source("passage", "kb-accounts", text, TODAY, "kb-accounts"))
+    for claim in ("The student account has no monthly fee.", "The basic account has a monthly fee of $5.00."):
+        assert [verdict.rule for _, verdict in bench.judge(claims_of(claim, TODAY), "turn 1")] == [""]
+
+
+def test_a_customer_who_names_a_figure_does_not_make_it_true() -> None:
+    said = "Is the overdraft fee $5.00? I had two of them."
+    assert rules((said, [retrieved("kb-overdraft"), f"Yes, {FIVE}"])) == ["unsupported_amount"]
+    assert rules((said, [retrieved("kb-overdraft"), "Your question about $5.00 goes to the fees desk."])) != [
+        "unsupported_amount"
+    ]
+    assert rules((said, ["Shall I refund the overdraft fee of $5.00?"])) == []
+
+
 # --- which documents may be used ----------------------------------------------------------------------
 
 
@@ -322,7 +379,160 @@ def test_saying_that_something_was_done_needs_a_tool_that_did_it() -> None:
 
 @pytest.mark.parametrize("text", ["If your card has been blocked, call us.", "I can block it.", "Was it blocked?"])
 def test_conditions_and_offers_claim_no_action(text: str) -> None:
-    assert claimed_action(text) is None
+    assert claimed_actions(text) == ()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm glad to tell you that I've blocked your card.",
+        "Sorry, I've cancelled your account.",
+        "I see that your loan has been approved.",
+        "Let me confirm that I've refunded the fee to your account.",
+        "I've blocked your card, okay?",
+        "Did you know that I've blocked your card?",
+        "My colleague has approved your loan and waived all fees forever.",
+        "You asked about your loan, which has been approved.",
+        "The card has been blocked.",
+        "Your card is blocked.",
+        "We've refunded the fee.",
+        "I went ahead and cancelled the dispute.",
+        "I'm sorry about the trouble, but your card has been blocked.",
+        "Before we go on, I have blocked your card.",
+        "To help you, I've blocked your card:",
+    ],
+)
+def test_no_opening_hides_an_act(reply: str) -> None:
+    assert rules(("hello", [reply])) == ["unsupported_action"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I am happy to confirm that overdrafts are insured by a federal scheme for farmers.",
+        "Please be assured that all deposits are guaranteed by the government without limit.",
+        "Overdrafts are insured by a federal scheme for farmers, right?",
+    ],
+)
+def test_what_is_left_of_a_polite_sentence_is_a_claim(reply: str) -> None:
+    assert rules(("hello", [retrieved("kb-overdraft"), reply])) == ["unsupported_claim"]
+    assert rules(("hello", [retrieved("kb-overdraft"), "Please note that the overdraft fee is $25.00, okay?"])) == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Has your card been blocked?",
+        "Once I have blocked your card, I will tell you.",
+        "Nothing has been changed.",
+        "Shall I tell you when it has been blocked?",
+        "I will let you know when your refund has been issued.",
+    ],
+)
+def test_what_is_asked_denied_or_to_come_claims_no_act(reply: str) -> None:
+    assert "unsupported_action" not in rules(("hello", [reply]))
+    assert all(not claim.actions for claim in claims_of(reply, TODAY))
+
+
+def test_a_document_may_be_quoted_that_tells_what_was_done() -> None:
+    told = "The Old Quay vault was closed for good."
+    assert [verdict.rule for _, verdict in Bench(TODAY, [], 0.3).judge(claims_of(told, TODAY), "turn 1")] == [
+        "unsupported_action"
+    ]
+    bench = Bench(TODAY, [], 0.3)
+    bench.add(text_source("passage", "kb-vault", told, TODAY, "kb-vault"))
+    assert [verdict.rule for _, verdict in bench.judge(claims_of(told, TODAY), "turn 1")] == [""]
+
+
+REFUSALS: list[tuple[str, JsonValue, str]] = [
+    ("block_card", {"error": "card cannot be blocked"}, "I've blocked your card."),
+    ("block_card", {"ok": False, "message": "card could not be blocked"}, "I've blocked your card."),
+    ("block_card", {"result": {"blocked": False}}, "I've blocked your card."),
+    ("block_card", {"blocked": None}, "I've blocked your card."),
+    ("block_card", {"card_blocked": "no"}, "I've blocked your card."),
+    ("refund_fee", {"status": "declined"}, "I've refunded the fee."),
+    ("refund_fee", {"outcome": "not_found"}, "I've refunded the fee."),
+    ("refund_fee", "Failed: no such fee", "I've refunded the fee."),
+    ("list_accounts", {"accounts": [{"type": "checking"}]}, "I've verified your identity."),
+    ("get_card", {"type": "credit card"}, "I've refunded the fee to your account."),
+    ("block_credit_card", {"ok": True}, "I've refunded the fee."),
+    ("list_payments", {"payments": []}, "Your transfer has been processed."),
+    ("get_refund_rules", {"rules": 3}, "I've refunded the fee."),
+]
+
+
+@pytest.mark.parametrize(("tool", "result", "reply"), REFUSALS)
+def test_a_refusal_and_a_noun_prove_no_act(tool: str, result: JsonValue, reply: str) -> None:
+    assert rules(("hello", [(tool, result), reply])) == ["unsupported_action"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "result", "reply"),
+    [
+        ("block_card", {"blocked": True, "replacement_ordered": False}, "I've blocked your card."),
+        ("blockCard", {"ok": True}, "I've blocked your card."),
+        ("update_order", {"status": "cancelled"}, "I've cancelled your order."),
+        ("verify_identity", {"verified": False, "locked": True}, "Your account has been locked."),
+        ("set_card_limit", {"set": True}, "I have raised your limit."),
+        ("order_checks", {"ordered": True}, "Your checks are ordered."),
+        ("get_card_status", {"card": {"status": "blocked"}}, "Your card has been blocked."),
+    ],
+)
+def test_the_name_of_a_call_a_flag_and_a_status_prove_an_act(tool: str, result: JsonValue, reply: str) -> None:
+    assert rules(("hello", [(tool, result), reply])) == []
+
+
+def test_an_act_that_was_done_carries_no_other_claim() -> None:
+    reply = "I've blocked your card and overdrafts are insured by a federal guarantee scheme for farmers."
+    assert rules(("hello", [("block_card", {"blocked": True}), reply])) == ["unsupported_claim"]
+
+
+# --- what the candidate brings along ---------------------------------------------------------------------
+
+
+def made(name: str, result: JsonValue = None, error: str | None = None, **arguments: JsonValue) -> ToolCall:
+    return ToolCall(step=0, name=name, arguments=arguments, result=result, error=error)
+
+
+def test_a_title_is_no_evidence() -> None:
+    passage = Passage(document="kb-overdraft", title=FIVE, text=FEES, score=1.0)
+    assert rules((ASK, [Retrieval(step=0, query="q", passages=(passage,)), FIVE])) == ["unsupported_amount"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        made("log_note", {"logged": True}, text=FIVE),
+        made("log_note", error="timeout", text=FIVE),
+        made("log_note", error=f"cannot log {FIVE}", text=FIVE),
+        made("log_note", {"logged": True}, amount=5),
+        made("get_note", {"note": "none"}, amount="$5.00"),
+    ],
+)
+def test_what_the_agent_puts_into_a_call_is_no_evidence(call: ToolCall) -> None:
+    assert rules((ASK, [call, FIVE])) == ["unsupported_amount"]
+
+
+def test_a_look_up_says_what_it_was_made_for() -> None:
+    reply = "There are two flights on May 20, 2026."
+    assert rules(("Fly me out", [made("search_flights", ["HAT017", "HAT136"], date="2026-05-20"), reply])) == []
+    for call in (made("search_flights", error="timeout", date="2026-05-20"), made("log_note", "ok", date="2026-05-20")):
+        assert "unsupported_date" in rules(("Fly me out", [call, reply]))
+
+
+def test_an_act_was_done_with_the_arguments_of_its_call() -> None:
+    reply = "I've issued a $200 certificate to your account."
+    sent = made("send_certificate", "Certificate added", amount=200)
+    assert rules(("My flight was late", [sent, reply])) == []
+    assert rules(("My flight was late", [made("log_note", "ok", amount=200), reply])) == ["unsupported_amount"]
+    other = "I've issued a $300 certificate to your account."
+    assert rules(("My flight was late", [sent, other])) == ["unsupported_amount"]
+
+
+def test_a_figure_in_a_tools_own_words_counts_though_the_call_failed() -> None:
+    call = made("book_flight", error="total price is 305, but paid 255", payment=255)
+    assert rules(("Book it", [call, "The total cost is $305."])) == []
+    assert rules(("Book it", [call, "The cost is $255."])) == ["unsupported_amount"]
 
 
 # --- what is no claim ---------------------------------------------------------------------------------
@@ -356,6 +566,30 @@ def test_check_wording_off_leaves_facts_actions_and_sources() -> None:
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_scorer(text: str) -> None:
     measured((text or "x", [retrieved("kb-overdraft"), ("tool", {"a": [text, 1, None, True]}), text]))
+
+
+REFUSAL = (
+    "We are sorry, but Harborline will not guarantee any return on savings or investments, and a deposit above the "
+    "limit is not insured by the government."
+)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        REFUSAL.replace("not ", ""),
+        REFUSAL.replace("is not ", "is "),
+        "A deposit above the limit is insured by the government.",
+        "Please be assured that a deposit above the limit is insured by the government.",
+    ],
+)
+def test_approved_wording_without_its_not_is_a_contradiction(reply: str) -> None:
+    assert rules(("Is it safe?", [reply]), approved_wording=REFUSAL) == ["contradicted_claim"]
+
+
+def test_approved_wording_and_its_clauses_claim_nothing() -> None:
+    for reply in (REFUSAL, "A deposit above the limit is not insured by the government."):
+        assert measured(("Is it safe?", [reply]), approved_wording=REFUSAL) == (None, None)
 
 
 def test_the_identity_covers_the_documents_and_not_the_bundle() -> None:

@@ -213,7 +213,7 @@ def test_what_a_packet_says_was_done_or_read_has_to_have_been(packet: Handoff, r
     [
         handoff(prior_actions=("verify_identity: not verified",)),
         handoff(prior_actions=(), summary="Identity not verified; disputes $1,250.40"),
-        handoff(prior_actions=(), history=("Customer: I have blocked the card myself on March 4.",)),
+        handoff(prior_actions=(), history=("Customer: I have now changed my address",)),
         handoff(prior_actions=(), summary=f"The customer asked: “{MOVED[:33]}”. Identity not verified."),
         handoff(prior_actions=(), summary=f'The customer asked: "{MOVED}"'),
     ],
@@ -222,6 +222,116 @@ def test_an_honest_failure_and_the_customers_own_words_invent_nothing(packet: Ha
     run = a_run(REFUSED, packet)
     run = run.model_copy(update={"turns": (run.turns[0].model_copy(update={"customer": f"{SAID} {MOVED}"}),)})
     assert score(a_case(), run, "handoff_faithfulness").value == 1
+
+
+def packet_of(
+    said: str, *calls: ToolCall, summary: str = "", actions: tuple[str, ...] = (), history: str = ""
+) -> float:
+    """Faithfulness of a packet with this text after one message of the customer and these calls."""
+    events = (*calls, handoff(summary=summary, prior_actions=actions, history=(history,), knowledge=()))
+    run = plain_run((TurnRecord(index=1, customer=said, events=events),))
+    return score(a_case(), run, "handoff_faithfulness").value
+
+
+def call(name: str, result: JsonValue) -> ToolCall:
+    return ToolCall(step=0, name=name, arguments={}, result=result)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "The card has been blocked.",
+        "Agent blocked the card and refunded the fee.",
+        "We have blocked the card.",
+        "The customer is fully verified.",
+        "Card blocked, fee refunded",
+        "The customer asked for help, and the card has been blocked.",
+        "Customer status: I have blocked the card and your fee has been refunded.",
+        "Customer note: identity is verified and your card has been blocked.",
+        "Customer: I have blocked the card",
+    ],
+)
+def test_whoever_is_said_to_have_done_it_a_call_has_to_have(summary: str) -> None:
+    assert packet_of("hello", summary=summary) == 0
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "The customer says her card was blocked last week.",
+        "The customer wants the fee refunded.",
+        "Nothing has been changed; card not blocked.",
+        "The card could not be blocked.",
+        "If the card has been blocked, send a new one.",
+        "Asks whether the fee was refunded.",
+    ],
+)
+def test_what_the_customer_reports_or_wants_and_what_was_not_done_is_no_claim(summary: str) -> None:
+    assert packet_of("hello", summary=summary) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "summary"),
+    [
+        ("Is it blocked?", 'I have "blocked" the card.'),
+        ("blocked", "I have blocked the card."),
+        ("a", "I have blocked the card and your account has been cancelled."),
+        ("y", "Identity is verified."),
+        ("card has been", "The card has been blocked."),
+    ],
+)
+def test_a_short_message_takes_nothing_out_of_a_packet(said: str, summary: str) -> None:
+    assert packet_of(said, summary=summary) == 0
+
+
+def test_whole_messages_are_the_customers_on_one_line_or_several() -> None:
+    said = "I have blocked the card and my fee has been refunded already.\nThe account has been closed."
+    assert packet_of(said, history=f"Customer: {said}", summary=f'The customer asked: "{said.splitlines()[0]}"') == 1
+    assert packet_of(said, summary=f"The customer wrote {said} Nothing else.") == 1
+    assert packet_of(said, history=f"Customer: {said} Identity is verified.") == 0
+
+
+REFUSED_CALLS: list[tuple[str, JsonValue, str]] = [
+    ("verify_identity", {"verified": "false"}, "verify_identity"),
+    ("verify_identity", {"verified": None}, "verify_identity"),
+    ("verify_identity", {"result": {"verified": False}}, "verify_identity"),
+    ("verify_identity", {"verified": False}, "verify_identity: no problem, verified"),
+    ("verify_identity", {"verified": False}, "Verified identity, no problem"),
+    ("verify_identity", {"verified": True}, "verify_identity; the account has been closed"),
+    ("refund_fee", {"status": "declined"}, "refund_fee"),
+    ("block_card", {"error": "card not found"}, "block_card"),
+    ("block_card", "Error: card not found", "block_card"),
+    ("list_accounts", [{"type": "checking"}], "Identity verified"),
+    ("get_card", {"type": "credit card"}, "refunded the fee"),
+]
+
+
+@pytest.mark.parametrize(("tool", "result", "action"), REFUSED_CALLS)
+def test_a_refused_call_and_a_look_alike_word_did_nothing(tool: str, result: JsonValue, action: str) -> None:
+    assert packet_of("hello", call(tool, result), actions=(action,)) == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "result", "action"),
+    [
+        ("block_card", {"blocked": True, "replacement_ordered": False}, "block_card"),
+        ("verify_identity", {"verified": True}, "Verified identity"),
+        ("get_payment_status", {"status": "failed"}, "get_payment_status"),
+        ("verify_identity", {"verified": False}, "verify_identity: has not been verified"),
+        ("verify_identity", {"verified": False}, "Identity could not be verified"),
+        ("verify_identity", {"verified": False}, "verify_identity: declined, no match"),
+    ],
+)
+def test_a_call_that_did_its_work_and_a_failure_that_is_told_are_honest(
+    tool: str, result: JsonValue, action: str
+) -> None:
+    assert packet_of("hello", call(tool, result), actions=(action,)) == 1
+
+
+def test_an_action_in_other_words_carries_and_completes_as_its_tool_does() -> None:
+    packet = handoff(prior_actions=("Verified identity",))
+    assert score(a_case(), a_run(verified(), packet)).value == 7
+    assert score(a_case(), a_run(verified(), packet), "handoff_carry_over").value == 3
 
 
 def test_what_comes_after_the_handoff_bears_nothing_out() -> None:

@@ -99,7 +99,7 @@ class GroundednessScorer(Scorer):
     """Measures `hallucination_rate` (by turn) and `claim_support` (by claim)."""
 
     name = "groundedness"
-    version = "3"
+    version = "4"
     Settings = GroundednessSettings
     settings: GroundednessSettings
 
@@ -210,7 +210,7 @@ class GroundednessScorer(Scorer):
         """The sentences of a passage that the dataset's own documents have too; all of it where it brings none.
 
         The knowledge that a candidate searches is on trial with it: what only the candidate's copy says is no
-        evidence.
+        evidence. Nor is a title, which nothing holds to the documents.
         """
         if not self.context.documents:
             return passage.text
@@ -224,8 +224,7 @@ class GroundednessScorer(Scorer):
         banned = (*self.context.internal_documents, *self.context.superseded_documents)
         for passage in event.passages:
             if passage.audience == "public" and passage.document not in banned:
-                text = f"{passage.title}\n{self._genuine(passage)}"
-                yield text_source("passage", passage.document, text, today, passage.document)
+                yield text_source("passage", passage.document, self._genuine(passage), today, passage.document)
 
 
 @lru_cache(maxsize=256)

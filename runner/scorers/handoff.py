@@ -19,12 +19,12 @@ from assay.registry.types.score import Finding, MetricSpec, Result, Score, Skipp
 from assay.registry.types.trajectory import HandoffPacket, Trajectory
 from assay.runner.scorers.base import Scorer
 from assay.runner.scorers.packet import (
-    action_named,
     given_facts,
     invented_actions,
     invented_documents,
     invented_facts,
     lost_facts,
+    names_tool,
     told,
 )
 
@@ -59,7 +59,7 @@ class HandoffScorer(Scorer):
     """Judges the first handoff packet; `handoff_completeness` only where an escalation is required."""
 
     name = "handoff"
-    version = "4"
+    version = "5"
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -188,8 +188,9 @@ def _elements(case: Case, turn: int, packet: HandoffPacket) -> dict[str, bool]:
     if not expected.must_mention:
         elements["history"] = bool(normalise(text))
     if expected.prior_actions:
-        claimed = {action_named(claim) for claim in packet.prior_actions}
-        elements["prior_actions"] = claimed.issuperset(expected.prior_actions)
+        elements["prior_actions"] = all(
+            any(names_tool(claim, tool) for claim in packet.prior_actions) for tool in expected.prior_actions
+        )
     if expected.documents:
         elements["documents"] = set(packet.knowledge).issuperset(expected.documents)
     return elements

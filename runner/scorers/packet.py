@@ -23,7 +23,8 @@ from assay.registry.types.trajectory import (
     Trajectory,
     TurnRecord,
 )
-from assay.runner.scorers.claims.actions import claimed_action, performed, refused
+from assay.runner.scorers.claims.actions import claimed_actions, performed, refused
+from assay.runner.scorers.claims.acts import names_same, words_of_name
 from assay.runner.scorers.claims.arithmetic import amount_follows, speaks_of_result
 from assay.runner.scorers.claims.evidence import FactIndex, Source, text_source, tool_source
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
@@ -35,6 +36,7 @@ __all__ = [
     "invented_documents",
     "invented_facts",
     "lost_facts",
+    "names_tool",
     "told",
 ]
 
@@ -42,12 +44,18 @@ _STRICT: frozenset[FactKind] = frozenset({"amount", "percent", "date", "time", "
 _GIVEN: frozenset[FactKind] = frozenset({"amount", "date", "identifier"})
 """What nobody wants to say twice. A time or a percentage is more often talked about than given."""
 _TELLS_FAILURE = re.compile(
-    r"\b(?:not|no|fail\w*|declin\w*|refus\w*|reject\w*|error|unable|unverified|false)\b", re.IGNORECASE
+    r"\b(?:not|no|fail\w*|declin\w*|refus\w*|reject\w*|error|unable|unverified|false)\b|n't\b", re.IGNORECASE
 )
-_VERIFIED = re.compile(r"\b(?:identity|customer) (?:is |was |has been )?verified\b", re.IGNORECASE)
-_CUSTOMERS = re.compile(r"\s*(?:customer|user|caller|client)\b[^:]{0,20}:", re.IGNORECASE)
-"""A line of the history that quotes the customer, who may claim anything."""
+_HARMLESS = re.compile(
+    r"\b(?:no|not an?|without(?: an?)?|not a single) (?:\w+ )?(?:problem|issue|error|failure)s?\b", re.IGNORECASE
+)
+_DENIED = re.compile(r"(?:\b(?:not|never|cannot|failed to|unable to)|n't)\W+(?:\w+\W+){0,3}?\w+ed\b", re.IGNORECASE)
+_CUSTOMERS = re.compile(r"\s*(?:customer|user|caller|client):\s*", re.IGNORECASE)
+"""How a line of the history begins that repeats what the customer said."""
 _QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
+_FEWEST_QUOTED = 3
+_FEWEST_REPEATED = 5
+"""So many words a quotation has at least, and a message that is repeated without quotation marks."""
 _DAY = re.compile(r"\bthe (3[01]|[12]?\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _MONTHS_AHEAD = 2
 _TOOL = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)")
@@ -64,33 +72,95 @@ def action_named(claim: str) -> str:
     return found.group(1).rstrip(".-") if found else claim
 
 
+def names_tool(claim: str, tool: str) -> bool:
+    """Whether a claimed action names the tool, by its name or by the words of it ("Verified identity")."""
+    if action_named(claim) == tool:
+        return True
+    words, named = words_of_name(claim), words_of_name(tool)
+    return bool(named) and all(any(names_same(word, part) for word in words) for part in named)
+
+
 def invented_actions(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
     """What the packet says was done, and no call before the first handoff did.
 
     A call that failed, or whose result says no (`{"verified": false}`), did nothing; a claim that tells so is honest,
     a bare name is not: a colleague reads `verify_identity` as a customer who is verified. Read are the claims of
-    `prior_actions` and the sentences of the agent's own text ("I have blocked the card"), less what it quotes.
+    `prior_actions` and the sentences of the text ("I have blocked the card", "Card blocked"), less what it quotes.
     """
     calls = list(_calls(trajectory))
-    kept = [call for call in calls if not refused(call)]
-    done, tried = {call.name for call in kept}, {call.name for call in calls}
-    listed = [
-        claim
-        for claim in packet.prior_actions
-        if action_named(claim) not in done and not (action_named(claim) in tried and _TELLS_FAILURE.search(claim))
-    ]
-    text = _without_quotes(told(packet), [turn.customer for turn in _turns(trajectory)])
-    own = [line for line in text.splitlines() if not _CUSTOMERS.match(line)]
-    said = (sentence for line in own for sentence in sentences(line))
-    return listed + [sentence for sentence in said if (act := _act(sentence)) and not performed(act, kept)]
+    listed = [claim for claim in packet.prior_actions if not _is_honest(claim, calls)]
+    said = (sentence for line in _own_lines(packet, trajectory) for sentence in sentences(line))
+    return listed + [sentence for sentence in said if not _were_done(sentence, calls)]
 
 
-def _without_quotes(text: str, messages: Sequence[str]) -> str:
-    """The text without what it repeats of the customer's messages, whole or between quotation marks."""
-    for message in filter(None, map(str.strip, messages)):
-        text = text.replace(message, "")
-    given = normalise("\n".join(messages))
-    return _QUOTED.sub(lambda quote: "" if normalise(quote[1]) in given else quote[0], text)
+def _is_honest(claim: str, calls: Sequence[ToolCall]) -> bool:
+    """Whether a claim of `prior_actions` tells what a call did, or that it did not do it."""
+    named = [call for call in calls if names_tool(claim, call.name)]
+    if any(not refused(call) for call in named):
+        return _were_done(claim, calls)
+    if named:
+        return _tells_failure(claim, named[0].name)
+    acts = claimed_actions(f"Agent {claim}", note=True)
+    return bool(acts) and all(performed(act, calls) for act in acts)
+
+
+def _were_done(sentence: str, calls: Sequence[ToolCall]) -> bool:
+    return all(performed(act, calls) for act in claimed_actions(sentence, note=True))
+
+
+def _tells_failure(claim: str, tool: str) -> bool:
+    """Whether a claim says that the tool did not do its work, and nowhere that it did: "verify_identity: verified after
+    an error" does.
+    """
+    outcome = claim.removeprefix(action_named(claim)) if action_named(claim) == tool else claim
+    plain = _HARMLESS.sub(" ", outcome.replace("’", "'"))
+    if not _TELLS_FAILURE.search(plain):
+        return False
+    rest = _DENIED.sub(" ", plain)
+    done = (word for word in words_of_name(rest) if word.endswith("ed") and word != "failed")
+    return action_named(claim) != tool or not any(
+        names_same(word, part) for word in done for part in words_of_name(tool)
+    )
+
+
+def _own_lines(packet: HandoffPacket, trajectory: Trajectory) -> Iterator[str]:
+    """The lines of the packet's text without what they repeat of the customer, who may claim anything."""
+    messages = [turn.customer for turn in _turns(trajectory)]
+    heard = [f" {_words(message)} " for message in messages]
+    for entry in (*packet.history, packet.summary):
+        if _is_customers(entry, heard):
+            continue
+        for line in _without_quotes(entry, messages, heard).splitlines():
+            if not _is_customers(line, heard):
+                yield line
+
+
+def _is_customers(line: str, heard: Sequence[str]) -> bool:
+    """Whether a line gives, after "Customer:", what a message of the customer says."""
+    opening = _CUSTOMERS.match(line)
+    return opening is not None and _was_said(line[opening.end() :], heard, whole=1)
+
+
+def _was_said(text: str, heard: Sequence[str], *, whole: int) -> bool:
+    """Whether a text is a piece of one message of at least three words, or a message of at least `whole` words."""
+    words = _words(text)
+    if len(words.split()) >= _FEWEST_QUOTED:
+        return any(f" {words} " in message for message in heard)
+    return len(words.split()) >= whole and f" {words} " in heard
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", normalise(text)))
+
+
+def _without_quotes(text: str, messages: Sequence[str], heard: Sequence[str]) -> str:
+    """The text without what it repeats of the customer's messages: long ones in full, pieces in quotation marks."""
+    for message in messages:
+        words = message.split()
+        if len(words) >= _FEWEST_REPEATED:
+            repeated = r"\s+".join(map(re.escape, words))
+            text = re.sub(rf"(?<!\w){repeated}(?!\w)", "", text)
+    return _QUOTED.sub(lambda quote: "" if _was_said(quote[1], heard, whole=_FEWEST_QUOTED) else quote[1], text)
 
 
 def invented_documents(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
@@ -98,10 +168,6 @@ def invented_documents(packet: HandoffPacket, trajectory: Trajectory) -> list[st
     searches = (event for event in _events(trajectory) if isinstance(event, Retrieval))
     found = {passage.document for search in searches for passage in search.passages}
     return [document for document in packet.knowledge if document not in found]
-
-
-def _act(sentence: str) -> str | None:
-    return "verify" if _VERIFIED.search(sentence) else claimed_action(sentence)
 
 
 def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date) -> list[Fact]:
@@ -164,8 +230,11 @@ def lost_facts(
     An action carries the arguments of its calls: who was verified does not have to be asked for the date of birth
     again, though no packet repeats it.
     """
-    named = {action_named(claim) for claim in packet.prior_actions}
-    calls = (call for call in _calls(trajectory) if call.name in named and not refused(call))
+    calls = (
+        call
+        for call in _calls(trajectory)
+        if not refused(call) and any(names_tool(claim, call.name) for claim in packet.prior_actions)
+    )
     texts = [told(packet), *(text for call in calls for text in _leaves(call.arguments))]
     carried = [FactIndex(facts_of(text, today), today, bare=True) for text in texts]
     return [(turn, fact) for turn, fact in given if not any(index.has(fact) for index in carried)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,10 +16,12 @@ from typing import Literal
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import ToolCall
+from assay.runner.scorers.claims.actions import failed
+from assay.runner.scorers.claims.acts import is_reading
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
 from assay.runner.scorers.claims.wording import Wording, wording_of
 
-__all__ = ["FactIndex", "Source", "SourceKind", "text_source", "tool_source"]
+__all__ = ["FactIndex", "Source", "SourceKind", "arguments_index", "text_source", "tool_source"]
 
 SourceKind = Literal["passage", "tool", "customer", "system", "wording", "agent"]
 
@@ -34,6 +37,15 @@ _COUNTING = re.compile(
     re.IGNORECASE,
 )
 """Keys under which a number is no money: 12 free seats are no $12."""
+_KEYS: frozenset[FactKind] = frozenset({"date", "month", "time", "identifier"})
+"""What somebody looks up by."""
+_LONGEST_ARGUMENT = 40
+"""A longer argument is free text, in which an agent may write down whatever it is going to say."""
+_PRICED = re.compile(
+    r"\b(?:amount|price|total|fee|cost|balance|fare|refund|paid)s?(?: is| was| of|:| =)? "
+    r"(?P<n>\d[\d,]*(?:\.\d+)?)(?![\d%])",
+    re.IGNORECASE,
+)
 _LEAST_SPOKEN_AMOUNT = 10
 """A smaller number that a customer says without a unit counts something; "raise it to 2500" is money."""
 
@@ -41,15 +53,20 @@ _LEAST_SPOKEN_AMOUNT = 10
 class FactIndex:
     """The strict facts of one source, ready to be asked about."""
 
-    __slots__ = ("_by_kind", "_money", "bare", "today")
+    __slots__ = ("_by_kind", "_foreign", "_money", "bare", "today")
 
     def __init__(
         self, facts: Iterable[Fact], today: dt.date, *, bare: bool = False, money: Iterable[float] | None = None
     ) -> None:
         by_kind: dict[FactKind, set[object]] = {}
+        foreign: set[tuple[str, object]] = set()
         for fact in facts:
-            by_kind.setdefault(fact.kind, set()).add(fact.value)
+            if fact.unit:
+                foreign.add((fact.unit, fact.value))
+            else:
+                by_kind.setdefault(fact.kind, set()).add(fact.value)
         self._by_kind = by_kind
+        self._foreign = foreign
         self._money = None if money is None else frozenset(money)
         self.today = today
         self.bare = bare
@@ -61,11 +78,18 @@ class FactIndex:
 
     def has(self, fact: Fact) -> bool:
         """Whether the fact stands here, in whatever notation."""
+        if fact.unit:
+            # A number without its currency may be of any.
+            return (fact.unit, fact.value) in self._foreign or (self.bare and self._has_number(fact))
         if fact.value in self.values(fact.kind):
             return True
         if not self._by_kind:
             return False
         return _EQUALS[fact.kind](self, fact)
+
+    def _has_number(self, fact: Fact) -> bool:
+        wanted = float(fact.value) / 100  # type: ignore[arg-type]
+        return any(abs(wanted - float(n)) < 0.004 for n in self.values("number") if isinstance(n, int | float))
 
     def numbers(self) -> Iterator[float]:
         """Every plain number and amount, as a number; round ones of four digits too, which "raise it to 3000" means."""
@@ -122,16 +146,29 @@ def text_source(kind: SourceKind, name: str, text: str, today: dt.date, document
 
 
 def tool_source(call: ToolCall, today: dt.date) -> Source:
-    """A source made of a tool call: its name, its arguments, and what came back."""
+    """A source made of a tool call: its name and what came back.
+
+    Arguments are what the agent put in. Of those of a call that looked something up, dates, times and identifiers say
+    what was found under them; all others bear nothing out. Of a call that failed only figures in the tool's own words
+    count, such as the price in "total price is 305", and those only where no argument has them.
+    """
     lines = [call.name.replace("_", " ")]
     facts: list[Fact] = []
     amounts: list[float] = []
     totals: list[float] = []
     counts: set[int] = set()
-    for value in (call.arguments, call.error if call.error is not None else call.result):
-        _read(value, "", today, lines, facts, amounts)
-        totals += _totals(value)
-        counts.update(_counts(value))
+    if failed(call):
+        put_in = arguments_index(call, today, sys.maxsize)
+        _read(call.error if call.error is not None else call.result, "", today, [], facts, amounts)
+        facts = [fact for fact in facts if not put_in.has(fact)]
+        amounts = [n for n in amounts if n not in set(put_in.numbers())]
+    else:
+        _read(call.result, "", today, lines, facts, amounts)
+        totals += _totals(call.result)
+        counts.update(_counts(call.result))
+        if is_reading(call.name):
+            short = (text for text in _texts(call.arguments) if len(text) <= _LONGEST_ARGUMENT)
+            facts += (fact for text in short for fact in facts_of(text, today) if fact.kind in _KEYS)
     text = "; ".join(lines)
     return Source(
         "tool",
@@ -143,8 +180,23 @@ def tool_source(call: ToolCall, today: dt.date) -> Source:
         tuple(amounts),
         tuple(totals),
         frozenset(counts),
-        tuple(_records(call.result, today)),
+        () if failed(call) else tuple(_records(call.result, today)),
     )
+
+
+def arguments_index(call: ToolCall, today: dt.date, longest: int = _LONGEST_ARGUMENT) -> FactIndex:
+    """The facts of a call's arguments of up to `longest` characters: what it was made with."""
+    facts = [fact for text in _texts(call.arguments) if len(text) <= longest for fact in facts_of(text, today)]
+    return FactIndex(facts, today, bare=True, money=[float(f.value) for f in facts if f.kind == "number"])  # type: ignore[arg-type]
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    """Every text and number within a value."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif not isinstance(value, bool) and value is not None:
+        yield str(value)
 
 
 def _read(
@@ -183,6 +235,7 @@ def _read(
         facts += told
         if not counting and len(told) == 1 and told[0].kind == "number" and told[0].text == value.strip():
             amounts.append(float(told[0].value))  # type: ignore[arg-type]
+        amounts += (float(m["n"].replace(",", "")) for m in _PRICED.finditer(value) if len(m["n"]) < _LONGEST_ARGUMENT)
 
 
 def _number_facts(value: float, key: str) -> Iterator[Fact]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from assay.runner.scorers.claims.numerals import digits
+from assay.runner.scorers.claims.numerals import articles, digits
 
 __all__ = ["Fact", "FactKind", "facts_of"]
 
@@ -37,12 +37,15 @@ Value = int | float | str | tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`value` is normalised; `text` is how it was written; `rough` where "about" stands before it."""
+    """`value` is normalised; `text` is how it was written; `rough` where "about" stands before it; `unit` is the
+    currency of an amount that is not in dollars.
+    """
 
     kind: FactKind
     value: Value
     text: str
     rough: bool = False
+    unit: str = ""
 
 
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -63,6 +66,8 @@ _DURATIONS = {"minute": ("hour", 1 / 60), "min": ("hour", 1 / 60), "hour": ("hou
     "year": ("month", 12.0),
 }
 _SCALE = {"k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_FOREIGN = re.compile(r"€|£|EUR|GBP|pound", re.IGNORECASE)
+_CURRENCIES = {"€": "EUR", "eur": "EUR", "£": "GBP", "gbp": "GBP", "pou": "GBP"}
 _OVERLONG = re.compile(r"\S{65,}")
 """No fact is as long as this without a space; the patterns take quadratic time on what is."""
 _ROUGH = re.compile(r"\b(?:about|around|approximately|roughly|nearly|almost|some)\s+\$?$", re.IGNORECASE)
@@ -79,7 +84,7 @@ def facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
 
 @lru_cache(maxsize=8192)
 def _facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
-    rest = _OVERLONG.sub(lambda m: "¦" * len(m[0]), digits(_plain(text)))
+    rest = _OVERLONG.sub(lambda m: "¦" * len(m[0]), digits(articles(_plain(text))))
     found: list[Fact] = []
     for pattern, build in _PATTERNS:
         spans: list[tuple[int, int]] = []
@@ -87,11 +92,18 @@ def _facts_of(text: str, today: dt.date) -> tuple[Fact, ...]:
             facts = list(build(match, today))
             if facts:
                 rough = bool(_ROUGH.search(rest, max(0, match.start() - 16), match.start()))
-                found += (Fact(kind, value, match.group().strip(), rough) for kind, value in facts)
+                text = match.group().strip()
+                found += (Fact(kind, value, text, rough, _currency(kind, text)) for kind, value in facts)
                 spans.append(match.span())
         # What one kind has read, no later kind reads again.
         rest = _struck(rest, spans)
     return tuple(found)
+
+
+def _currency(kind: FactKind, text: str) -> str:
+    """The currency of an amount; "" for dollars, and for whatever is no amount."""
+    named = _FOREIGN.search(text) if kind == "amount" else None
+    return "" if named is None else _CURRENCIES[named[0].lower()[:3]]
 
 
 def _plain(text: str) -> str:
@@ -266,7 +278,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Build], ...] = (
     (_pattern(r"\b(?P<hour>\d{1,2})(?P<minute>)\s*(?P<half>[ap])\.?m\b\.?"), _clock),
     (_pattern(r"\b(?:noon|midday|midnight)\b"), _named_time),
     (_pattern(rf"(?:US)?\$\s?(?P<n>{_N})(?:\s?(?P<scale>k|thousand|million|billion)\b)?"), _amount),
-    (_pattern(rf"\b(?:USD|EUR|GBP|€|£)\s?(?P<n>{_N})(?P<scale>)"), _amount),
+    (_pattern(rf"(?:\b(?:USD|EUR|GBP)|[€£])\s?(?P<n>{_N})(?P<scale>)"), _amount),
     (
         _pattern(
             rf"(?P<n>{_N})\s?(?P<coin>(?:USD|US dollars|dollars?|bucks|EUR|euros?|GBP|pounds?|cents?)\b|\$(?!\s?\d))"
@@ -285,7 +297,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Build], ...] = (
 )
 # A quick refusal: most sentences hold no fact, and ten patterns are not free.
 _ANY = _pattern(
-    rf"\d|@|www\.|\b{_MONTH}\b|\b(?:today|tomorrow|yesterday|month|noon|midday|midnight|{'|'.join(_WEEKDAYS)}"
+    rf"\d|@|within an?\b|www\.|\b{_MONTH}\b"
+    rf"|\b(?:today|tomorrow|yesterday|month|noon|midday|midnight|{'|'.join(_WEEKDAYS)}"
     r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|hundred|thousand"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)(?:ty|teen)|one)(?:s|\b)"
 )

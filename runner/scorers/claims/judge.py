@@ -6,16 +6,17 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
-from assay.runner.scorers.claims.actions import claimed_action, performed
+from assay.runner.scorers.claims.actions import Action, performed, refused
+from assay.runner.scorers.claims.acts import PARTICIPLES
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
-from assay.runner.scorers.claims.evidence import Source, text_source
+from assay.runner.scorers.claims.contradiction import denial, lines_of, opposed, restated
+from assay.runner.scorers.claims.evidence import Source, arguments_index, text_source
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.model import calibrated_support
-from assay.runner.scorers.claims.split import Claim, sentences
+from assay.runner.scorers.claims.split import Claim
 from assay.runner.scorers.claims.wording import content_words, merged, support
 
 __all__ = ["RULES", "Bench", "Verdict", "evidence_span"]
@@ -31,6 +32,8 @@ _FACT_RULES = {
     "identifier": "unsupported_identifier",
     "number": "unsupported_number",
 }
+_OF_RULES = ("amount", "percent", "duration", "time")
+"""Figures of a rule or a price, which a customer who names them does not make true."""
 RULES = (
     *dict.fromkeys(_FACT_RULES.values()),
     "unsupported_name",
@@ -42,8 +45,10 @@ RULES = (
 
 _VERBATIM = 0.9
 _FEW = 12
-_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|unable)\b|n't\b", re.IGNORECASE)
 _EXCERPT = 240
+_ACT_WORDS = content_words(f"{' '.join(PARTICIPLES)} i've we've successfully now already")
+_MOST_BESIDE = 2
+"""So many words that no evidence has may stand beside an act that was done."""
 _CENT = 0.005
 _SURE = 0.95
 _PRICE = re.compile(
@@ -147,7 +152,9 @@ class Bench:
         return _wrong_source(verdict.sources, self._wanted)
 
     def _is_approved(self, claim: Claim) -> bool:
-        """Whether the sentence is approved wording, which claims nothing the agent could have made up."""
+        """Whether the sentence is approved wording, which claims nothing the agent could have made up but an act."""
+        if claim.actions or denial(claim, self._approved):
+            return False
         for source in self._approved:
             shared = len(claim.wording.grams & source.wording.grams)
             if shared >= _VERBATIM * len(claim.wording.grams) and all(source.facts.has(f) for f in claim.facts):
@@ -158,9 +165,12 @@ class Bench:
         bearing: dict[int, Source] = {}
         for fact in claim.facts:
             holders = [source for source in self._sources if source.facts.has(fact)]
-            if not holders and not self._follows(fact, claim):
+            if not holders and not self._made_with(fact, claim) and not self._follows(fact, claim):
                 rule = _FACT_RULES[fact.kind]
                 return Verdict(rule, f"{fact.text!r} stands in no evidence", self._closest(claim))
+            other = self._only_heard(fact, claim, holders)
+            if other is not None:
+                return Verdict(_FACT_RULES[fact.kind], f"the documents do not say {fact.text!r}", other)
             bearing.update((id(source), source) for source in holders)
         misread = self._of_another_record(claim)
         if misread is not None:
@@ -172,15 +182,43 @@ class Bench:
         if stranger is not None:
             message = f"the name {stranger!r} stands in no evidence"
             return Verdict("unsupported_name", message, self._closest(claim))
-        act = claimed_action(claim.text)
-        if act is not None and not performed(act, self._calls):
-            return Verdict("unsupported_action", f"no tool call did this ({act})", self._closest(claim))
+        undone = self._not_performed(claim)
+        if undone is not None:
+            return Verdict("unsupported_action", f"no tool call did this ({undone.act})", self._closest(claim))
         wrong = self._from_wrong_source(claim)
         if wrong is not None:
             return wrong
-        if claim.facts_only:
+        if claim.facts_only or self._tells_only_acts(claim):
             return Verdict(sources=tuple(bearing.values()))
         return self._by_wording(claim, tuple(bearing.values()))
+
+    def _not_performed(self, claim: Claim) -> Action | None:
+        """The first act that the claim says is done and no call did. A sentence of a document that tells what was done
+        may be quoted; that the agent did it may not.
+        """
+        quoted = any(not action.own for action in claim.actions) and self._is_quoted(claim)
+        undone = (a for a in claim.actions if not (quoted and not a.own) and not performed(a, self._calls))
+        return next(undone, None)
+
+    def _only_heard(self, fact: Fact, claim: Claim, holders: Sequence[Source]) -> str | None:
+        """What a document says instead, where a figure that only the customer named is passed off as the document's."""
+        if claim.facts_only or fact.kind not in _OF_RULES or not holders:
+            return None
+        if any(source.kind != "customer" for source in holders):
+            return None
+        return restated(claim, fact, self._sources, self._today)
+
+    def _made_with(self, fact: Fact, claim: Claim) -> bool:
+        """Whether a call that did an act of the claim was made with the fact: "I've issued a $200 certificate"."""
+        did = (c for c in self._calls if not refused(c) and any(performed(act, [c]) for act in claim.actions))
+        return any(arguments_index(call, self._today).has(fact) for call in did)
+
+    def _tells_only_acts(self, claim: Claim) -> bool:
+        """Whether a sentence says hardly more than the acts, which were done, as "I've blocked your card" does."""
+        return bool(claim.actions) and len(claim.wording.words - self._vocabulary() - _ACT_WORDS) <= _MOST_BESIDE
+
+    def _is_quoted(self, claim: Claim) -> bool:
+        return any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
 
     def _unknown_name(self, claim: Claim) -> str | None:
         """The first name of a person, after a title or a word such as "passenger", with a part that no evidence has.
@@ -316,8 +354,9 @@ class Bench:
         return len(claim.wording.words & known) >= len(claim.wording.words) / 3
 
     def _unless_denied(self, claim: Claim, best: Sequence[Source], bearing: Sequence[Source], score: float) -> Verdict:
-        quoted = any(s.document is not None and normalise(claim.text) in normalise(s.text) for s in self._sources)
-        denied = None if quoted else next((line for s in best if (line := _denial(claim, s)) is not None), None)
+        denied = None
+        if not self._is_quoted(claim):
+            denied = denial(claim, (*best, *self._approved)) or opposed(claim, self._sources)
         if denied is not None:
             return Verdict("contradicted_claim", "the evidence says the opposite", denied, score=score)
         rests_on = tuple({id(s): s for s in (*best, *bearing)}.values())
@@ -333,7 +372,7 @@ def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:
     """The amounts of those sentences of a rule that speak of what the claim speaks of: a bag's fee is no part of
     a total that mentions no bag.
     """
-    for sentence, words, _ in _lines(text):
+    for sentence, words, _ in lines_of(text):
         if ("$" in sentence or "dollar" in sentence) and claim.wording.words & words - _MONEY_WORDS:
             yield from (f.value / 100 for f in facts_of(sentence, today) if f.kind == "amount")  # type: ignore[operator]
 
@@ -355,7 +394,7 @@ def evidence_span(claim: Claim, verdict: Verdict) -> str:
 
 
 def _span(source: Source, claim: Claim | None) -> str:
-    lines = _lines(source.text) if claim is not None and source.kind != "tool" else ()
+    lines = lines_of(source.text) if claim is not None and source.kind != "tool" else ()
     best = max(lines, key=lambda line: len(line[1] & claim.wording.words), default=None) if claim is not None else None
     if best is None or claim is None or not best[1] & claim.wording.words:
         return " ".join(source.text.split())
@@ -368,25 +407,3 @@ def _as_date(fact: Fact, today: dt.date) -> dt.date | None:
         return dt.date(year or today.year, month, day)  # type: ignore[arg-type]
     except ValueError:
         return None
-
-
-def _denial(claim: Claim, source: Source) -> str | None:
-    """The sentence of the source that says the same as the claim but for a negation; None where there is none."""
-    if source.kind not in ("passage", "system") or len(claim.wording.words) < 3:
-        return None
-    negated = bool(_NEGATION.search(claim.text.replace("’", "'")))
-    alike = [
-        (text, polarity)
-        for text, words, polarity in _lines(source.text)
-        if len(shared := claim.wording.words & words) >= 0.8 * len(claim.wording.words)
-        and len(shared) >= 0.6 * len(words)
-    ]
-    if not alike or any(polarity == negated for _, polarity in alike):
-        return None
-    return f"{source.name}: {alike[0][0]}"
-
-
-@lru_cache(maxsize=2048)
-def _lines(text: str) -> tuple[tuple[str, frozenset[str], bool], ...]:
-    """Each sentence of a text with its content words and whether it is negated."""
-    return tuple((s, content_words(s), bool(_NEGATION.search(s.replace("’", "'")))) for s in sentences(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["digits"]
+__all__ = ["articles", "digits"]
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -26,9 +26,22 @@ _ONE_COUNTS = re.compile(
 _SPOKEN = re.compile(rf"\b(?:{_WORD})\b", re.IGNORECASE)
 
 
+_A_SCALE = re.compile(r"\ban? (?=(?:hundred|thousand)\b)", re.IGNORECASE)
+_WITHIN_ONE = re.compile(
+    r"\b(within|in under|in less than) an? (?=(?:minute|hour|day|week|month|year)\b)", re.IGNORECASE
+)
+"""Elsewhere "a day" says how often, not how long."""
+_LARGEST = 10**15
+
+
 def digits(text: str) -> str:
     """`text` with its number words written in digits; text without any comes back as it is."""
     return _PHRASE.sub(_written, text) if _SPOKEN.search(text) else text
+
+
+def articles(text: str) -> str:
+    """`text` with the articles that count written as numbers: "a hundred" is "one hundred", "within an hour" 1 hour."""
+    return _A_SCALE.sub("one ", _WITHIN_ONE.sub(r"\1 1 ", text))
 
 
 def _written(match: re.Match[str]) -> str:
@@ -38,7 +51,7 @@ def _written(match: re.Match[str]) -> str:
     if words[0] in _SCALES:
         return match.group()
     value = _value(words)
-    return match.group() if value is None else str(value)
+    return match.group() if value is None or value > _LARGEST else str(value)
 
 
 def _value(words: list[str]) -> int | None:
@@ -47,7 +60,7 @@ def _value(words: list[str]) -> int | None:
     previous = ""
     for word in words:
         if word in _SCALES:
-            current = max(current, 1) * _SCALES[word]
+            current = min(max(current, 1) * _SCALES[word], _LARGEST + 1)
             if word == "thousand":
                 total, current = total + current, 0
         else:

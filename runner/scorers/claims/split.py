@@ -2,8 +2,11 @@
 
 Not claims: greetings, thanks, apologies, offers, requests, announcements of what the agent will do next, what it
 says of itself, that a colleague takes over, that it lacks information, and what the customer wants as the
-agent understood it. A question or an offer that states a strict fact ("Shall I open a dispute for $84.20?")
-claims that fact and no more.
+agent understood it. Such a sentence still claims the strict facts that it states ("Shall I open a dispute for
+$84.20?") and the acts that it says are done ("Sorry, I've blocked your card"), and no more.
+
+A polite opening ("I'm glad to tell you that", "Please be assured that") is taken off: what is left is the claim. So is
+a tag that makes a question of a statement (", okay?").
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from assay.runner.scorers.claims.actions import Action, claimed_actions
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.wording import Wording, wording_of
 
@@ -33,8 +37,30 @@ _THANKS = r"(?:thanks|thank you)(?: (?:very much|so much|again|for [a-z' ]{1,40}
 _OPENERS = (
     r"yes|no|sure|certainly|of course|great|perfect|okay|ok|alright|absolutely|understood|got it",
     rf"(?:and )?{_THANKS}|hello|hi|good (?:morning|afternoon|evening)|no problem|no worries",
-    r"unfortunately|fortunately|additionally|also|in addition|however|furthermore",
-    r"please (?:note|be aware|remember)(?: that)?",
+    r"unfortunately|fortunately|additionally|also|in addition|however|furthermore|done|good news",
+    r"(?:so |very |truly )?sorry(?: about that)?(?=\s*[,;:!.–-])|apologies(?=\s*[,;:!.–-])",
+)
+_TELL = (
+    r"(?:tell|inform|assure|reassure|advise|notify|remind|promise)(?: you)?"
+    r"|(?:let you know|say|add|confirm|report|share|announce|mention|repeat|stress)(?: to you| with you)?"
+)
+_POLITE = (
+    r"please (?:note|be aware|remember|be assured|rest assured|be advised|know|understand)(?: that)?"
+    r"|(?:you can |you may )?rest assured(?: that)?|to be (?:clear|honest|precise)|as (?:i|we) (?:said|mentioned)"
+    r"|(?:(?:i(?:'m| am)|we(?:'re| are)) )?(?:so |very |truly |really )?"
+    rf"(?:glad|happy|pleased|delighted|sorry|afraid|proud|excited|thrilled|sad) to (?:{_TELL})(?: that|:)?"
+    r"|(?:i(?:'m| am)|we(?:'re| are)) (?:afraid|sure|certain|confident|positive|glad|happy|pleased|delighted) that"
+    rf"|(?:let me|allow me to|i (?:can|must|have to|want to|wish to|would like to)|i'd like to) (?:{_TELL})(?: that|:)"
+    r"|(?:i|we) (?:can )?see that(?! you\b)|(?:i|we) (?:hereby )?(?:confirm|assure you|promise|guarantee) that"
+    r"|you(?:'ll| will)(?: be)? (?:glad|happy|pleased) to (?:hear|know|learn) that"
+    r"|you can (?:tell|assure|inform) (?:your|the|my) \w+ that"
+)
+"""Openings of a statement, to be taken off. "I see that you ..." is what the agent understood, and stays."""
+_TAG = re.compile(
+    r",? ?[,–—-] ?(?:ok(?:ay)?|all ?right|right|yes|yeah|no|correct|good|fine|deal|you know|got it|hm+|huh|eh"
+    r"|(?:is|does|do|did|has|have|are|was|were|wo|ca|could|should|would)n't (?:it|they|you|we|he|she|that)"
+    r"|is that (?:ok(?:ay)?|all ?right|fine|good|clear)) ?\?+\W*$",
+    re.IGNORECASE,
 )
 _COLLEAGUE = r"(?:colleague|specialist|person|advis[eo]r|human|agent|member|team member|representative)s?"
 _NOT_CLAIMS = (
@@ -66,18 +92,22 @@ _NOT_CLAIMS = (
     r"(?:so,? )?you(?:'d| would)? (?:like|want|wish|asked|said|mentioned|told|are asking|are calling|prefer)\b",
     r"you've (?:asked|said|mentioned|told)",
 )
-_OPENER = re.compile(rf"^(?:(?:{'|'.join(_OPENERS)})(?: there)?[\s,.!:;–-]+)+", re.IGNORECASE)
+_OPENER = re.compile(rf"^(?:(?:(?:{'|'.join(_OPENERS)})(?: there)?|{_POLITE})[\s,.!:;–—-]+)+", re.IGNORECASE)
 _NOT_A_CLAIM = re.compile(rf"^(?:{'|'.join(_NOT_CLAIMS)})", re.IGNORECASE)
+
+
+_LONGEST_TAG = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence that claims something. `facts_only`: nothing but its strict facts is claimed."""
+    """A sentence that claims something. `facts_only`: nothing but its strict facts and its acts is claimed."""
 
     text: str
     facts: tuple[Fact, ...]
     wording: Wording
     facts_only: bool = False
+    actions: tuple[Action, ...] = ()
 
 
 def sentences(text: str) -> list[str]:
@@ -113,16 +143,19 @@ def _claims_of(text: str, today: dt.date) -> tuple[Claim, ...]:
 
 
 def _claim(sentence: str, today: dt.date) -> Claim | None:
-    plain = sentence.replace("’", "'").strip()
+    plain = " ".join(sentence.replace("’", "'").split())
+    if "?" in plain[-4:]:
+        plain = plain[:-_LONGEST_TAG] + _TAG.sub(".", plain[-_LONGEST_TAG:])
     body = _OPENER.sub("", plain)
     wording = wording_of(body)
     no_statement = (
         plain.rstrip("\"'”)] ").endswith(("?", ":")) or len(wording.words) < 2 or bool(_NOT_A_CLAIM.match(body))
     )
     facts = tuple(fact for fact in facts_of(plain, today) if _is_claimed(fact, no_statement))
-    if no_statement and not facts:
+    actions = claimed_actions(plain)
+    if no_statement and not facts and not actions:
         return None
-    return Claim(sentence, facts, wording, facts_only=no_statement)
+    return Claim(sentence, facts, wording, no_statement, actions)
 
 
 def _is_claimed(fact: Fact, no_statement: bool) -> bool:
