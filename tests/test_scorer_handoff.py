@@ -185,7 +185,7 @@ def test_a_day_without_its_month_is_one_of_the_coming_months(date: str, faithful
     assert score(a_case(), run, "handoff_faithfulness").value == faithful
 
 
-MOVED = 'I have now changed my address and the "old one" is gone.'
+MOVED = "I have now changed my address and the \"old one\" is gone."
 REFUSED = ToolCall(
     step=0, name="verify_identity", arguments={"customer_number": "48213907"}, result={"verified": False}
 )

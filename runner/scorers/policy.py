@@ -59,7 +59,7 @@ class PolicyScorer(Scorer):
     """
 
     name = "policy"
-    version = "3"
+    version = "4"
     Settings = PolicySettings
 
     def __init__(self, settings: Frozen, context: ScorerContext) -> None:
