@@ -106,6 +106,7 @@ class Session:
         from assay.runner.score import build_scorers, suite_digest
         from assay.runner.scorers.base import ScorerContext
         from assay.runner.scorers.custom import ScorerHome
+        from assay.runner.scorers.vocabulary import vocabulary_of
 
         suite, dataset = self.load_suite(suite_name)
         check_suite(suite, dataset)
@@ -114,6 +115,7 @@ class Session:
             rule_packs=load_rule_packs(self.workspace.rules),
             approved_wording=dataset.wording,
             tools=dataset.info.tools,
+            vocabulary=vocabulary_of(dataset, bundle.version.manifest if bundle else None),
             **self._knowledge(dataset),
         )
         scorers = build_scorers(suite, context, ScorerHome(self.workspace.root, self.workspace.bundles))

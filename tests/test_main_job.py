@@ -62,6 +62,20 @@ def test_what_was_run_is_not_run_again(assay, released: Path) -> None:
     assert "0 trajectories run" in again.err
 
 
+def test_a_misspelt_name_in_a_rule_is_refused_before_anything_runs(assay, released: Path) -> None:
+    rule = "{id: r, title: t, clause: c, severity: high, holds: 'never calls refund_fee (amuont > 1)'}"
+    pack = released / "evalsuites" / "policies" / "misspelt.yaml"
+    pack.write_text(f"name: misspelt\nversion: '1'\ndescription: d\nrules:\n  - {rule}\n")
+    suite = released / "evalsuites" / "misspelt.yaml"
+    scorers = "scorers: [{name: policy, settings: {rules: misspelt}}]"
+    suite.write_text(f"name: misspelt\ndataset: harborline\nreplay: {{mode: scripted}}\n{scorers}\n")
+    refused = assay("eval", "harborline@candidate", "--suite", "misspelt", cwd=released)
+    assert refused.code == 2
+    assert "rule pack misspelt: r.holds: 'refund_fee' has no 'amuont'" in refused.err
+    assert "Did you mean 'amount'?" in refused.err
+    assert "replaying" not in refused.err
+
+
 def test_scoring_again_runs_no_agent(assay, released: Path, monkeypatch) -> None:
     from assay.runner.agents import factory
 

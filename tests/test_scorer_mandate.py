@@ -8,7 +8,7 @@ import pytest
 from conversations import DIGEST, plain_case, plain_run
 from pydantic import ValidationError
 
-from assay.registry.errors import NotFoundError
+from assay.registry.errors import ContentError
 from assay.registry.types.base import AutonomyLevel, EscalationReason
 from assay.registry.types.bundle import (
     Adapter,
@@ -33,6 +33,7 @@ from assay.registry.types.trajectory import (
 from assay.runner.scorers.base import ScorerContext
 from assay.runner.scorers.mandate import Mandate
 from assay.runner.scorers.scope import ScopeScorer
+from assay.runner.scorers.vocabulary import Vocabulary
 
 TOOLS = ("refund_fee", "get_balance")
 WIDENED = BundleManifest(
@@ -146,8 +147,34 @@ def test_without_a_manifest_the_mandate_is_still_checked() -> None:
 
 
 def test_a_tool_that_the_dataset_does_not_know_is_refused_with_the_nearest() -> None:
-    with pytest.raises(NotFoundError, match=r"refund_fee.*refund_fees"):
+    with pytest.raises(ContentError, match=r"refund_fee.*refund_fees"):
         scorer(tools=("refund_fees", "get_balance"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"autonomy": {"fee_refnd": "human"}, "writes": ["refund_fee"]},
+            "autonomy: no intent named 'fee_refnd' in the dataset. Did you mean 'fee_refund'?",
+        ),
+        ({"roles": {"triag": {}}}, "roles: no role named 'triag' in the bundle. Did you mean 'triage'?"),
+        (
+            {"roles": {"execution": {"tools": {"refund_fee": {"amuont": {"at_most": 1}}}}}},
+            "roles.execution.tools.refund_fee: no argument named 'amuont'. Did you mean 'amount'?",
+        ),
+    ],
+)
+def test_a_misspelt_name_in_the_mandate_is_refused_with_the_nearest(settings: dict[str, Any], told: str) -> None:
+    words = Vocabulary(arguments={"refund_fee": ("amount", "customer_number")}, intents=("complaint", "fee_refund"))
+    assert scorer(vocabulary=words)
+    with pytest.raises(ContentError) as error:
+        scorer(settings, vocabulary=words)
+    assert str(error.value) == f"scorer 'scope': {told}"
+
+
+def test_a_mandate_may_name_roles_that_a_bundle_does_not_have() -> None:
+    assert scorer({"roles": {"auditor": {}, "triage": {}, "triage2": {}, "execution": {}}})
 
 
 @pytest.mark.parametrize(

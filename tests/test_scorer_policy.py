@@ -369,6 +369,15 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 "uh-huh",
                 "2210, yes, go.",
                 "the blue one, yes please",
+                "Yes, go ahead if you can.",
+                "Yes please, if possible.",
+                "Yes, let me know if it works.",
+                "Yes, and tell me once it's done.",
+                "Sure, when you're ready.",
+                "Yes, make it happen.",
+                "Yes, do it, and let me know when you are done.",
+                "Yes. I will ask my bank for the statement later.",
+                "Yes, let me thank you for that.",
             )
         ),
         *(
@@ -391,6 +400,9 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 "never mind",
                 "Yes... I changed my mind",
                 "I'd rather not",
+                "Sure. Hmm, on second thought leave things as they are.",
+                "Sure, whatever, forget it",
+                "Yes. Never mind.",
             )
         ),
         *(
@@ -401,6 +413,14 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 "Yes, as long as there is no fee",
                 "Yes, except the second one",
                 "yes, use the other card instead",
+                "Yes, if there is no fee.",
+                "Go ahead if there is no fee",
+                "Sure, once my wife agrees.",
+                "Yes, after I have been paid",
+                "Yes, assuming it is free",
+                "Yes, make it $500",
+                "Yes, with a different card",
+                "Yes, to my other account",
             )
         ),
         *(
@@ -418,6 +438,9 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
                 "",
                 "maybe",
                 "yes or no?",
+                "Yes, let me ask my husband first.",
+                "Yes, I understand the details. I need a day to decide.",
+                "Sure, I will get back to you",
                 "4821?",
             )
         ),
@@ -425,6 +448,17 @@ def test_a_failed_write_may_be_tried_again_as_agreed() -> None:
 )
 def test_answers_to_a_confirmation(answer: str, customer: str) -> None:
     assert answer_to_confirmation(customer, "Shall I go ahead?") == answer
+
+
+@pytest.mark.parametrize(
+    ("customer", "asked"),
+    [
+        ("Yes, make it $500", "I will raise the limit to $500. Shall I go ahead?"),
+        ("Yes, to my other account", "Shall I send it to your other account?"),
+    ],
+)
+def test_details_that_were_asked_for_are_not_changed_by_saying_them_again(customer: str, asked: str) -> None:
+    assert answer_to_confirmation(customer, asked) == "yes"
 
 
 def test_autonomy() -> None:

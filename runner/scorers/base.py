@@ -20,6 +20,7 @@ from assay.registry.types.bundle import BundleManifest
 from assay.registry.types.case import Case
 from assay.registry.types.score import MetricSpec, Result, Score, ScorerInfo, Skipped
 from assay.registry.types.trajectory import Trajectory
+from assay.runner.scorers.vocabulary import Vocabulary
 
 __all__ = ["Scorer", "ScorerContext", "has_own_turns"]
 
@@ -35,6 +36,8 @@ class ScorerContext(Frozen):
     rule_packs: dict[str, str] = {}
     tools: tuple[str, ...] = ()
     """Tools that the dataset knows; where there are any, policy rules can name no others."""
+    vocabulary: Vocabulary = Vocabulary()
+    """Arguments and results of tools, intents and queues that are known: rules can name no others of what is known."""
     documents: dict[str, str] = {}
     """Knowledge document id to its full text."""
     internal_documents: tuple[str, ...] = ()

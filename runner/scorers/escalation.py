@@ -85,7 +85,7 @@ class EscalationScorer(Scorer):
     """
 
     name = "escalation"
-    version = "2"
+    version = "3"
     Settings = EscalationSettings
 
     def __init__(self, settings: EscalationSettings, context: ScorerContext) -> None:

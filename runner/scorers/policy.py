@@ -17,6 +17,7 @@ from assay.registry.types.trajectory import Trajectory
 from assay.runner.scorers.base import Scorer, ScorerContext
 from assay.runner.scorers.rules.evaluate import check_all, view_of
 from assay.runner.scorers.rules.model import Rule, RulePack, parse_pack, tools_named
+from assay.runner.scorers.rules.names import unknown_names
 from assay.runner.scorers.rules.view import Checked
 
 __all__ = ["PolicyScorer", "exercised"]
@@ -53,11 +54,12 @@ class PolicyScorer(Scorer):
 
     Raises:
         NotFoundError: there is no such pack; names the nearest.
-        ContentError: the pack is ill-formed.
+        ContentError: the pack is ill-formed, or names a tool, an argument, a key of a result, an intent or a queue that
+            neither the dataset nor the bundle knows.
     """
 
     name = "policy"
-    version = "3"
+    version = "4"
     Settings = PolicySettings
 
     def __init__(self, settings: Frozen, context: ScorerContext) -> None:
@@ -69,12 +71,15 @@ class PolicyScorer(Scorer):
         pack = parse_pack(context.rule_packs[wanted], file=f"rule pack {wanted}")
         more = {"writes": (*pack.writes, *given.writes), "verified": (*pack.verified, *given.verified)}
         self.pack: RulePack = pack.model_copy(update=more)
-        for where, tool in tools_named(self.pack) if context.tools else ():
-            if tool not in context.tools:
-                hint = nearest(tool, context.tools)
-                raise ContentError(
-                    f"no tool named {tool!r} in the dataset.{hint}", file=f"rule pack {wanted}", key=where
-                )
+        problems = [
+            (where, f"no tool named {tool!r} in the dataset.{nearest(tool, context.tools)}")
+            for where, tool in (tools_named(self.pack) if context.tools else ())
+            if tool not in context.tools
+        ]
+        problems += unknown_names(self.pack, context.vocabulary, self._classes)
+        if problems:
+            told = [str(ContentError(problem, file=f"rule pack {wanted}", key=where)) for where, problem in problems]
+            raise ContentError("\n".join(told))
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -113,6 +118,15 @@ class PolicyScorer(Scorer):
                 value=float(not findings), explanation=explanation, findings=findings, exercised=occasions
             ),
             _CRITICAL.name: critical if self._critical else _NO_CRITICAL_RULE,
+        }
+
+    @property
+    def _classes(self) -> dict[str, frozenset[str]]:
+        """The tools that `writes` and `verified` stand for."""
+        declared = self.context.manifest.tools if self.context.manifest else ()
+        return {
+            "writes": frozenset({*self.pack.writes, *(tool.name for tool in declared if tool.writes)}),
+            "verified": frozenset({*self.pack.verified, *(tool.name for tool in declared if tool.needs_verification)}),
         }
 
     @property

@@ -7,9 +7,9 @@ Both are held against every act.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from assay.registry.errors import NotFoundError
+from assay.registry.errors import ContentError, nearest
 from assay.registry.phrases import contains_digits, normalise, quote_of
 from assay.registry.types.base import Frozen, JsonValue, Severity
 from assay.registry.types.bundle import BundleManifest, Role
@@ -30,6 +30,7 @@ _RATE = MetricSpec(
 )
 _NO_MANIFEST = Skipped(reason="no bundle manifest and no mandate: which role may do what is not known")
 _CUSTOMER_ARGUMENT = "customer_number"
+_WHERE = {"tool": " in the dataset", "intent": " in the dataset", "role": " in the bundle", "argument": ""}
 
 
 class ScopeScorer(Scorer):
@@ -38,7 +39,8 @@ class ScopeScorer(Scorer):
     An act without a role, in a bundle that declares roles, is a violation: nobody was allowed to do it.
 
     Raises:
-        NotFoundError: the mandate names a tool that the dataset does not know; names the nearest.
+        ContentError: the mandate names a tool or an intent that is not known, an argument that its tool does not have,
+            or a role whose name is nearly one of the bundle's: what stands there would never be held against anything.
     """
 
     name = "scope"
@@ -48,9 +50,12 @@ class ScopeScorer(Scorer):
     def __init__(self, settings: Frozen, context: ScorerContext) -> None:
         super().__init__(settings, context)
         self.mandate = Mandate.model_validate(settings.model_dump())
-        for tool in self.mandate.tools if context.tools else ():
-            if tool not in context.tools:
-                raise NotFoundError("tool", tool, context.tools, where="scorer 'scope' (its mandate)")
+        problems = [
+            f"{key}: no {what} named {name!r}{_WHERE[what]}.{nearest(name, known)}"
+            for what, key, name, known in _unknown(self.mandate, context)
+        ]
+        if problems:
+            raise ContentError("\n".join(f"scorer 'scope': {problem}" for problem in problems))
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -94,6 +99,29 @@ class ScopeScorer(Scorer):
     @property
     def _stated(self) -> bool:
         return bool(self.mandate.roles or self.mandate.autonomy)
+
+
+def _unknown(mandate: Mandate, context: ScorerContext) -> Iterator[tuple[str, str, str, Collection[str]]]:
+    """(kind of thing, key of the mandate, name, known names) of each name that is not known."""
+    tools = context.tools
+    roles = [role.name for role in context.manifest.roles] if context.manifest else []
+    words = context.vocabulary
+    yield from (("tool", "writes", name, tools) for name in mandate.writes if tools and name not in tools)
+    for intent in mandate.autonomy:
+        if words.intents and intent not in words.intents:
+            yield "intent", "autonomy", intent, words.intents
+    for role, given in mandate.roles.items():
+        # A mandate may know more roles than one bundle has; one that is nearly the name of another is misspelt.
+        left = [name for name in roles if name not in mandate.roles]
+        if role not in roles and nearest(role, left).startswith(" Did"):
+            yield "role", "roles", role, left
+        for tool, limits in given.tools.items():
+            if tools and tool not in tools:
+                yield "tool", f"roles.{role}.tools", tool, tools
+            for argument in limits:
+                known = words.arguments.get(tool, ())
+                if known and argument not in known:
+                    yield "argument", f"roles.{role}.tools.{tool}", argument, known
 
 
 def _by_role(turn: int, event: AgentEvent, manifest: BundleManifest) -> Iterator[Finding]:

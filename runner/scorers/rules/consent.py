@@ -1,7 +1,8 @@
 """What a customer's answer to "Shall I go ahead?" means, by its words.
 
 Only an explicit yes is a yes. "Yes, and could you also ..." is one; "yes, but change ..." is not, because the
-details that were agreed to are not the ones that will be carried out. A yes and a no in one message are a no.
+details that were agreed to are not the ones that will be carried out. Nor is a yes that hangs on a condition ("yes, if
+there is no fee") or is put off ("yes, let me ask my husband first"). A yes and a no in one message are a no.
 Choosing an option ("I'll take the second one") or giving a detail ("with my credit card") is no yes.
 """
 
@@ -66,13 +67,55 @@ _NO = (
         r"\bi(?:'ve| have)? changed my mind\b|\bi(?:'m| am) not sure\b|\blet me think\b|\bi(?:'d| would) rather not\b"
     ),
     re.compile(r"\b(?:hold off|not (?:yes|ok|okay|correct|right|good|sure))\b"),
+    re.compile(r"\bon second thoughts?\b|\bnever ?mind(?! (?:the|my|about|that|what))\b|\bscrap (?:it|that|this)\b"),
+    re.compile(r"\bforget (?:(?:about )?(?:it|this)|about that|the whole thing)\b|\bforget that(?=[.!,]|$)"),
+    re.compile(
+        r"\bleave (?:it|this|that|things|everything|them)(?: (?:just|exactly))? (?:as|be|alone|the way|how|for now)\b"
+    ),
 )
+_PUT_OFF = (
+    re.compile(
+        r"\b(?:let me|i(?:'d like to| need to| have to| want to| must| should)) (?:just |first )?"
+        r"(?:ask|talk|speak|consult|discuss|think|sleep on|consider|check with|decide|run (?:it|this|that) by)\b"
+        r"(?! (?:you|for|that it|so|it is|it's)\b)"
+    ),
+    re.compile(r"\bi(?:'ll| will) (?:think|sleep on|consider|decide|discuss|talk it over)\b"),
+    re.compile(r"\b(?:need|want|give me|take|have)\b[^.!?]{0,40}\bto (?:decide|think|consider|sleep on|discuss)\b"),
+    re.compile(
+        r"\b(?:let|get back to) you (?:know )?(?:later|tomorrow|soon|when|once|if|next|by)\b|\bget back to you\b"
+    ),
+    re.compile(r"\bdecide (?:later|tomorrow|another time)\b"),
+)
+"""A yes to the question as such, with the answer still to come."""
 _CHANGE = (
     re.compile(
         r"\b(?:but|except|however|although)\b(?!,? (?:also|please also|thanks|thank you|hurry|quickly|could you also"
         r"|still$|still[.!]|anyway))"
     ),
     re.compile(r"\b(?:only if|as long as|provided that|unless|on condition|before you (?:do|proceed|go))\b"),
+)
+_SUBJECT = r"(?:i|we|he|she|they|it|you|there|my|our|the|this|that|these|someone|everything|nothing|no|your)(?:'\w+)?"
+_CONDITION = re.compile(
+    r"(?:(?<!let me know )(?<!tell me )(?<!see )(?<!check )(?<!ask )(?<!wondering )(?<!wonder )(?<!know )(?<!as )"
+    r"(?<!even )\bif (?!possible\b|so\b|you (?:can|could|would|will|please|like|say so|want|wish|don't mind)\b"
+    r"|you(?:'d| would) be so\b|that(?:'s| is| works| would)|it(?:'s| is)(?: all)? (?:ok|okay|possible|fine|not too)"
+    r"|necessary\b|needed\b|anything\b|i (?:may|can)\b|i(?:'m| am) not mistaken)"
+    r"|\b(?:assuming|provided|on the condition|contingent on|subject to|depending on|pending)\b)"
+)
+_FIRST = re.compile(
+    rf"^(?:(?:please|only|but|just|do (?:it|that|this|so)|go ahead|proceed)[ ,]+)*(?:once|after|as soon as|until|when)"
+    rf" (?!you(?:'re| are)? (?:ready|done|can|have a)\b|you(?:'re| are)\b"
+    rf"|(?:it|that|this)(?:'s| is) (?:done|finished|completed|ready)\b){_SUBJECT} "
+)
+"""What has to come true first. "If you can", "let me know if it works" and "once it is done, ..." ask for nothing."""
+_OTHER = re.compile(
+    r"\b(?:with|to|on|from|at|for|using|in)(?: (?:a|an|my|the|some))? (?P<other>different|another|other)(?: \w+)?"
+    r" (?:card|account|address|date|day|time|amount|flight|seat|branch|month|method|number|phone|e-?mail|name|currency"
+    r"|one|person|city|airport|destination)\b"
+)
+_MAKE = re.compile(
+    r"\bmake (?:it|that|them) (?:(?:for|on|at|to|just|only|about) )?(?!so\b|happen\b|quick|fast|snappy\b|work\b|right\b"
+    r"|official\b|clear\b|easy\b|easier\b|count\b|up\b)(?P<what>\S+)"
 )
 _INSTEAD = re.compile(r"\binstead\b|\brather than\b|\b(?:change|make|switch) (?:it|that|this|the \w+) to\b")
 
@@ -89,9 +132,29 @@ def answer_to_confirmation(customer: str, asked: str = "") -> Answer:
         return "no"
     if not any(_accepts(clause) for clause in clauses):
         return "unclear"
+    if any(pattern.search(said) for pattern in _PUT_OFF):
+        return "unclear"
+    return "changed" if _changes(said, clauses, normalise(asked)) else "yes"
+
+
+def _changes(said: str, clauses: list[str], asked: str) -> bool:
+    """Whether a yes is one to other details, or hangs on a condition. What `asked` names itself is no other."""
     if any(pattern.search(said) for pattern in _CHANGE):
-        return "changed"
-    return "changed" if _INSTEAD.search(said) and not _INSTEAD.search(normalise(asked)) else "yes"
+        return True
+    if any(_waits(clause) for clause in clauses if _accepts(clause) and not clause.endswith("?")):
+        return True
+    if any(match["other"] not in asked.split() for match in _OTHER.finditer(said)):
+        return True
+    if any(match["what"].strip(".,!?") not in asked for match in _MAKE.finditer(said)):
+        return True
+    return _INSTEAD.search(said) is not None and _INSTEAD.search(asked) is None
+
+
+def _waits(clause: str) -> bool:
+    """Whether a clause with a yes says what has to come true first."""
+    said_yes = _YES.match(clause)
+    rest = clause[said_yes.end() :].lstrip(" ,-") if said_yes else ""
+    return _CONDITION.search(clause) is not None or _FIRST.match(rest) is not None
 
 
 def _accepts(clause: str) -> bool:

@@ -53,7 +53,7 @@ from assay.runner.scorers.rules.temporal.syntax import (
     Window,
 )
 
-__all__ = ["RuleSyntaxError", "parse_rule"]
+__all__ = ["FIELDS", "RuleSyntaxError", "parse_rule"]
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -347,7 +347,7 @@ class _Parser:
                 compiled(text)
             except PatternError as error:
                 raise RuleSyntaxError(self._text, regex.column, _without_column(error)) from None
-            return Comparison(key, "matches", text[1:-1])
+            return Comparison(key, "matches", text[1:-1], token.column, regex.column)
         operator = self._now
         if operator.kind != "operator":
             self._fail(f"one of {' '.join(OPERATORS)} is expected", ("matches",))
@@ -357,7 +357,7 @@ class _Parser:
         self._known(kind, key, value, at.column)
         if operator.text in ("<", "<=", ">", ">=") and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise RuleSyntaxError(self._text, at.column, f"{operator.text!r} compares with a number, not {at.text}")
-        return Comparison(key, operator.text, value)
+        return Comparison(key, operator.text, value, token.column, at.column)
 
     def _known(self, kind: EventKind, key: str, value: Scalar, column: int) -> None:
         """Refuse a value that the field never has: the rule could never be broken by it."""

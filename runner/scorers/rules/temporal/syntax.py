@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
@@ -49,11 +49,16 @@ KEYWORDS = frozenset(
 
 @dataclass(frozen=True)
 class Comparison:
-    """`amount > 40`: a value of an event against a constant. `key` may reach into an object: `result.verified`."""
+    """`amount > 40`: a value of an event against a constant. `key` may reach into an object: `result.verified`.
+
+    The columns, 1-based, say where key and value stand in the rule's text; two comparisons are equal without them.
+    """
 
     key: str
     operator: str
     value: Scalar
+    column: int = field(default=1, compare=False, repr=False)
+    value_column: int = field(default=1, compare=False, repr=False)
 
     def __str__(self) -> str:
         shown = f"/{self.value}/" if self.operator == "matches" else _literal(self.value)
