@@ -34,7 +34,7 @@ demo: $(READY) ## Register, evaluate, gate and promote five bundles of the refer
 	@$(BIN)/assay demo
 
 test: $(READY) ## Run the tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) build/links/assay ## Lint, types, import contracts
 	@$(BIN)/ruff check .

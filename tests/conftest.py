@@ -26,6 +26,14 @@ for name in SETTINGS:
     os.environ.pop(name, None)
 
 
+LONGEST = ("test_main_job.py", "test_faults.py", "test_compare.py", "test_reference_agent.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: a file runs in one process, and none should be left alone with one at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""
