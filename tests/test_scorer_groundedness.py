@@ -568,6 +568,18 @@ def test_no_text_breaks_the_scorer(text: str) -> None:
     measured((text or "x", [retrieved("kb-overdraft"), ("tool", {"a": [text, 1, None, True]}), text]))
 
 
+@pytest.mark.parametrize("text", ["two" + " hundred" * 2300, "two" + " thousand" * 2300, "[" * 20000, "9" * 5000])
+def test_endless_numbers_and_brackets_break_nothing(text: str) -> None:
+    measured(("Hi", [("tool", {"a": text}), f"{text} is the fee in total."]))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**39, 1e308])
+def test_a_number_beyond_all_figures_is_no_evidence_and_no_error(number: float) -> None:
+    call = made("tool", {"a": number, "b": [{"n": number}, {"n": number}], "fee": 25}, argument=number)
+    assert rules((ASK, [call, "The fee is $25.00 in total."])) == []
+    assert rules((ASK, [call, "The fee is $26.00 in total."])) == ["unsupported_amount"]
+
+
 REFUSAL = (
     "We are sorry, but Harborline will not guarantee any return on savings or investments, and a deposit above the "
     "limit is not insured by the government."
