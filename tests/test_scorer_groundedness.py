@@ -400,6 +400,12 @@ def test_conditions_and_offers_claim_no_action(text: str) -> None:
         "I'm sorry about the trouble, but your card has been blocked.",
         "Before we go on, I have blocked your card.",
         "To help you, I've blocked your card:",
+        "I have, as requested, blocked your card.",
+        "I was able to block your card.",
+        "Your card's been blocked.",
+        "I've made the transfer.",
+        "I just placed a block on your card.",
+        "I understand that your loan has been approved.",
     ],
 )
 def test_no_opening_hides_an_act(reply: str) -> None:
@@ -432,6 +438,21 @@ def test_what_is_left_of_a_polite_sentence_is_a_claim(reply: str) -> None:
 def test_what_is_asked_denied_or_to_come_claims_no_act(reply: str) -> None:
     assert "unsupported_action" not in rules(("hello", [reply]))
     assert all(not claim.actions for claim in claims_of(reply, TODAY))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "You said your card was blocked.",
+        "I'm sorry to hear that your card was blocked.",
+        "I understand it was blocked.",
+    ],
+)
+def test_what_the_customer_told_of_may_be_said_again(reply: str) -> None:
+    assert "unsupported_action" not in rules(("My card was blocked.", [reply]))
+    assert rules(("My card is lost.", [reply])) == ["unsupported_action"]
+    own = f"{reply[:-1]}, and your fee has been refunded."
+    assert rules(("My card was blocked. Was the fee refunded?", [own])) == ["unsupported_action"]
 
 
 def test_a_document_may_be_quoted_that_tells_what_was_done() -> None:
@@ -566,6 +587,18 @@ def test_check_wording_off_leaves_facts_actions_and_sources() -> None:
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_scorer(text: str) -> None:
     measured((text or "x", [retrieved("kb-overdraft"), ("tool", {"a": [text, 1, None, True]}), text]))
+
+
+@pytest.mark.parametrize("text", ["two" + " hundred" * 2300, "two" + " thousand" * 2300, "[" * 20000, "9" * 5000])
+def test_endless_numbers_and_brackets_break_nothing(text: str) -> None:
+    measured(("Hi", [("tool", {"a": text}), f"{text} is the fee in total."]))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**39, 1e308])
+def test_a_number_beyond_all_figures_is_no_evidence_and_no_error(number: float) -> None:
+    call = made("tool", {"a": number, "b": [{"n": number}, {"n": number}], "fee": 25}, argument=number)
+    assert rules((ASK, [call, "The fee is $25.00 in total."])) == []
+    assert rules((ASK, [call, "The fee is $26.00 in total."])) == ["unsupported_amount"]
 
 
 REFUSAL = (

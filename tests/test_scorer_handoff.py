@@ -328,6 +328,14 @@ def test_a_call_that_did_its_work_and_a_failure_that_is_told_are_honest(
     assert packet_of("hello", call(tool, result), actions=(action,)) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["$1 ( " * 5000, "€1 " * 5000, "two" + " hundred" * 2300, "card was blocked and " * 1000]
+)
+def test_an_endless_packet_is_judged_as_any_other(text: str) -> None:
+    numbers = call("look_up", {"n": 10**400})
+    assert packet_of("hello", numbers, summary=f"{text} $7,777.00") == 0
+
+
 def test_an_action_in_other_words_carries_and_completes_as_its_tool_does() -> None:
     packet = handoff(prior_actions=("Verified identity",))
     assert score(a_case(), a_run(verified(), packet)).value == 7

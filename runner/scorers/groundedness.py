@@ -4,8 +4,8 @@ Each reply is taken apart into claims (`claims.split`). A claim may rest on pass
 or an earlier one, results of tools, the customer's words, the instructions of a recording
 (`trajectory.system`), the wording that the business approved, and what the agent said before that was itself
 supported. Passages of internal and of superseded documents are no evidence. Nor is anything that only the
-candidate brings along: its prompt and its copy of the knowledge are on trial with it. What it says has to stand
-in the dataset's documents and approved wording.
+candidate brings along: its prompt, its copy of the knowledge, titles of passages and what it puts into calls are
+on trial with it. What it says has to stand in the dataset's documents and approved wording.
 
 A claim is judged by these rules, in order; the first that is broken gives the finding:
 
@@ -13,15 +13,18 @@ A claim is judged by these rules, in order; the first that is broken gives the f
    `unsupported_identifier`, `unsupported_number`: a strict fact (`claims.facts`) that stands in no evidence and
    does not follow by arithmetic (`claims.arithmetic`). How the sentence is worded does not help.
    An amount that is written out as a sum has to add up, and a price given for one flight, order or account has to be
-   that one's. `unsupported_name`: a person's name of which a part stands in no evidence.
-2. `unsupported_action`: the agent says something was done, and no tool call did it (`claims.actions`).
+   that one's. A figure that only the customer named does not stand against a document that says the same with another.
+   `unsupported_name`: a person's name of which a part stands in no evidence.
+2. `unsupported_action`: the agent says in whatever sentence that something was done, and no tool call did it
+   (`claims.actions`).
 3. `wrong_source`: the case names the documents that answer the turn, and the claim's strict facts stand only
    in passages of other documents. An answer can be faithful to a passage that has nothing to do with the
    question, which is what poor retrieval makes of a good agent. A fact that the named documents state too
    is not flagged, whichever passage it was read from; nor is one that tools, the customer or the instructions
    supply. The same holds where the case is tagged as unanswerable (setting `unanswerable_tag`) and the turn
    names no document: then no document answers it.
-4. `contradicted_claim`: a sentence of the evidence says the same with the opposite polarity.
+4. `contradicted_claim`: a sentence or clause of the evidence says the same with the opposite polarity or the opposite
+   word (`claims.contradiction`).
 5. `unsupported_claim`: the claim's words are not in the evidence. Support is the best over the sources and over the
    two best read together: `claims.wording` ranks them and decides clear cases, `claims.model` the others. A claim
    whose strict facts all hold needs only a little of it: the facts are the message. Setting `check_wording: false`

@@ -177,27 +177,29 @@ def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date
     20th" is a date of the coming two months.
     """
     text = "\n".join((told(packet), *packet.prior_actions))
-    lines = [(line, facts_of(line, today)) for line in text.splitlines()]
-    stated = [(line, fact) for line, facts in lines for fact in facts if fact.kind in _STRICT]
+    lines = [(speaks_of_result(line), facts_of(line, today)) for line in text.splitlines()]
+    stated = {(s, f.kind, f.value, f.unit): (s, f) for s, facts in lines for f in facts if f.kind in _STRICT}.values()
     if not stated:
         return []
     known = [source.facts for source in _sources(trajectory, today)]
     amounts = [amount for index in known for amount in index.amounts()]
     days = {int(day) for turn in _turns(trajectory) for day in _DAY.findall(turn.customer)}
     invented = [
-        fact for line, fact in stated if not _borne_out(fact, line, known, amounts) and not _is_day(fact, days, today)
+        fact
+        for is_result, fact in stated
+        if not _borne_out(fact, is_result, known, amounts) and not _is_day(fact, days, today)
     ]
     return list({(fact.kind, fact.value): fact for fact in invented}.values())
 
 
-def _borne_out(fact: Fact, line: str, known: Sequence[FactIndex], amounts: Sequence[float]) -> bool:
+def _borne_out(fact: Fact, is_result: bool, known: Sequence[FactIndex], amounts: Sequence[float]) -> bool:
     if any(index.has(fact) for index in known):
         return True
     if fact.kind != "amount" or not isinstance(fact.value, int):
         return False
     amount = fact.value / 100
     rounded = amount.is_integer() and any(abs(amount - other) < 1 for other in amounts)
-    return rounded or (speaks_of_result(line) and amount_follows(amount, (), amounts))
+    return rounded or (is_result and amount_follows(amount, (), amounts))
 
 
 def _is_day(fact: Fact, days: Collection[int], today: dt.date) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import ToolCall
-from assay.runner.scorers.claims.acts import PARTICIPLES, flag_words, is_act, is_flag_of, is_reading
+from assay.runner.scorers.claims.acts import INFINITIVES, NOUNS, PARTICIPLES, flag_words, is_act, is_flag_of, is_reading
 
 __all__ = ["Action", "claimed_actions", "failed", "performed", "refused"]
 
@@ -20,11 +20,13 @@ __all__ = ["Action", "claimed_actions", "failed", "performed", "refused"]
 @dataclass(frozen=True, slots=True)
 class Action:
     """An act that a sentence says is done. `own`: the sentence says that the agent did it, or that it was done to what
-    is the customer's; else it tells of something done, as a document may too.
+    is the customer's; else it tells of something done, as a document may too. `heard`: as something that the customer
+    said ("You told me that your card has been blocked").
     """
 
     act: str
     own: bool
+    heard: bool = False
 
 
 _VERB = rf"(?P<verb>{'|'.join(PARTICIPLES)})\b(?! (?:you|me)? ?to (?:an?|one of|our|my) )"
@@ -38,13 +40,22 @@ _COLLEAGUES = (
 )
 _END = r"(?=\s*(?:$|[.,;!?)]|(?:and|now|for|on|at)\b))"
 _OWN = (
-    re.compile(rf"\b(?:i|we)(?:(?:'ve|\s+have)\s+|\s+){_ADVERB}(?:(?:gone|went)\s+ahead\s+and\s+)?{_VERB}", re.I),
+    re.compile(
+        rf"\b(?:i|we)(?:(?:'ve|\s+have)(?:,[^,.;?]{{0,40}},)?\s+|\s+){_ADVERB}(?:(?:gone|went)\s+ahead\s+and\s+)?{_VERB}",
+        re.I,
+    ),
+    re.compile(rf"\b(?:i|we)\b[^.;,?]{{0,20}}\s(?:able|managed)\s+to\s+(?P<able>{'|'.join(INFINITIVES)})\b", re.I),
+    re.compile(
+        rf"\b(?:i|we)(?:'ve|\s+have)?\s+{_ADVERB}(?:completed|made|placed|put|applied|arranged|granted|initiated)\s+"
+        rf"(?:an?|the|your)\s+(?:\w+\s+)?(?P<noun>{'|'.join(NOUNS)})\b",
+        re.I,
+    ),
     re.compile(rf"{_COLLEAGUES}\s+(?:has|have)\s+{_ADVERB}{_VERB}", re.I),
-    re.compile(rf"\byou(?:r\b[^.;?]{{0,60}}?)?\s+(?:has|have)\s+{_ADVERB}been\s+{_ADVERB}{_VERB}", re.I),
+    re.compile(rf"\byou(?:r\b[^.;?]{{0,60}}?)?(?:\s+(?:has|have)|'s)\s+{_ADVERB}been\s+{_ADVERB}{_VERB}", re.I),
     re.compile(rf"\byour\b[^.;?]{{0,60}}?\s+(?:is|are)\s+(?:now|successfully|already)\s+{_ADVERB}{_VERB}", re.I),
 )
 _TOLD = (
-    re.compile(rf"\b(?:has|have)\s+{_ADVERB}been\s+{_ADVERB}{_VERB}", re.I),
+    re.compile(rf"(?:\b(?:has|have)|'s)\s+{_ADVERB}been\s+{_ADVERB}{_VERB}", re.I),
     re.compile(
         rf"\b(?:was|were)\s+(?:{_ADVERB}(?!booked|scheduled|reserved|charged|paid|sent|issued|opened|added){_VERB}"
         rf"|(?=(?:just|now|successfully)\b){_ADVERB}(?P<late>{'|'.join(PARTICIPLES)})\b)",
@@ -85,6 +96,11 @@ _REPORTED = re.compile(
     r"|mentions?|mentioned|expects?|wishes|would like|requests?|requested|disputes?|disputed|alleges?|alleged)\b",
     re.I,
 )
+_HEARD = re.compile(
+    r"\b(?:you (?:say|said|told|tell|mentioned|report|reported|wrote|think|believe|mean|saw|noticed)|you're saying"
+    r"|i (?:do )?understand|sorry (?:to (?:hear|learn|read))?|i hear)\b|^so,?\b",
+    re.I,
+)
 _NEXT_CLAUSE = re.compile(r"[;:]|,\s*(?:and|so|then|but)\b", re.I)
 _IDENTITY = re.compile(
     rf"\b(?:i|we)(?:'ve|\s+have)?\s+{_ADVERB}(?P<identity>confirmed)\b[^.;?]{{0,20}}\bidentity\b", re.I
@@ -106,10 +122,12 @@ def claimed_actions(sentence: str, *, note: bool = False) -> tuple[Action, ...]:
     for pattern, own in patterns:
         reported = note and pattern not in _OWN and pattern is not _NOTED[0]
         for match in pattern.finditer(plain):
-            if _is_undone(plain, match, own=pattern in _OWN[:2]) or (reported and _is_reported(_before(plain, match))):
+            if _is_undone(plain, match, own=pattern in _OWN[:-2]) or (reported and _is_reported(_before(plain, match))):
                 continue
+            heard = pattern not in _OWN[:-2] and _is_heard(_before(plain, match))
             for act in _acts(plain, match):
-                found[act] = Action(act, own or (act in found and found[act].own))
+                before = found.get(act, Action(act, False, True))
+                found[act] = Action(act, own or before.own, heard and before.heard)
     return tuple(found.values())
 
 
@@ -129,6 +147,12 @@ def _is_undone(plain: str, match: re.Match[str], *, own: bool) -> bool:
     return not own and bool(_NONE.search(clause))
 
 
+def _is_heard(before: str) -> bool:
+    """Whether what comes before the verb makes it what the customer has said, to the agent's understanding."""
+    reports = list(_HEARD.finditer(before))
+    return bool(reports) and "," not in before[reports[-1].end() :]
+
+
 def _is_reported(before: str) -> bool:
     """Whether what comes before the verb makes it what the customer says or wants."""
     reports = list(_REPORTED.finditer(before))
@@ -139,6 +163,8 @@ def _acts(plain: str, match: re.Match[str]) -> Iterator[str]:
     """The act of a match, and those that "and" joins to it."""
     groups = {name: text for name, text in match.groupdict().items() if text}
     special = next((_SPECIAL[name] for name in groups if name in _SPECIAL), None)
+    if "able" in groups or "noun" in groups:
+        special = INFINITIVES[groups["able"].lower()] if "able" in groups else NOUNS[groups["noun"].lower()]
     if special is not None:
         yield special
         return

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["PARTICIPLES", "flag_words", "is_act", "is_flag_of", "is_reading", "names_same", "words_of_name"]
+__all__ = [
+    "INFINITIVES",
+    "NOUNS",
+    "PARTICIPLES",
+    "flag_words",
+    "is_act",
+    "is_flag_of",
+    "is_reading",
+    "names_same",
+    "words_of_name",
+]
 
 # Act to the stems by which tools call it.
 _ACTS = {
@@ -43,6 +53,17 @@ PARTICIPLES = {
     "approved": "approve", "waived": "waive",
 }  # fmt: skip
 """What a sentence says was done, by its verb."""
+INFINITIVES = {form: act for verb, act in PARTICIPLES.items() for form in (verb[:-1], verb[:-2], verb[:-3])} | {
+    "freeze": "block", "send": "send", "pay": "process", "verify": "verify"
+}  # fmt: skip
+"""The same in "I was able to block": of "blocked" some form cut short is the verb, the others are no words."""
+NOUNS = {
+    "refund": "refund", "credit": "refund", "block": "block", "hold": "block", "freeze": "block",
+    "transfer": "transfer", "payment": "process", "cancellation": "cancel", "booking": "book", "reservation": "book",
+    "appointment": "book", "order": "order", "change": "update", "update": "update", "dispute": "open",
+    "complaint": "open", "claim": "open", "waiver": "waive", "approval": "approve",
+}  # fmt: skip
+"""What "I have made the transfer" says was done."""
 
 _READS = frozenset("get list search find look lookup fetch read show view query retrieve describe count".split())  # noqa: SIM905
 _FILLERS = frozenset("is was has been successfully now the a an of to for my your".split())  # noqa: SIM905

@@ -76,13 +76,17 @@ def _with_clauses(text: str) -> tuple[tuple[str, frozenset[str], bool], ...]:
 
 def _clauses(sentence: str) -> list[str]:
     """The clauses of a sentence. What has too few words to be one, such as "We are sorry", goes with its neighbour."""
-    clauses: list[str] = []
+    clauses: list[list[str]] = []
+    last = 0
     for part in _CLAUSE.split(sentence):
-        if clauses and min(len(content_words(part)), len(content_words(clauses[-1]))) < _FEWEST_WORDS:
-            clauses[-1] += f" {part}"
+        words = len(content_words(part))
+        if clauses and min(words, last) < _FEWEST_WORDS:
+            clauses[-1].append(part)
+            last += words
         else:
-            clauses.append(part)
-    return clauses
+            clauses.append([part])
+            last = words
+    return [" ".join(parts) for parts in clauses]
 
 
 def _read(sentence: str) -> tuple[str, frozenset[str], bool]:

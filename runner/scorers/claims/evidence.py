@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import ToolCall
@@ -41,6 +41,7 @@ _KEYS: frozenset[FactKind] = frozenset({"date", "month", "time", "identifier"})
 """What somebody looks up by."""
 _LONGEST_ARGUMENT = 40
 """A longer argument is free text, in which an agent may write down whatever it is going to say."""
+_NO_NUMBER = 10**40
 _PRICED = re.compile(
     r"\b(?:amount|price|total|fee|cost|balance|fare|refund|paid)s?(?: is| was| of|:| =)? "
     r"(?P<n>\d[\d,]*(?:\.\d+)?)(?![\d%])",
@@ -195,8 +196,13 @@ def _texts(value: JsonValue) -> Iterator[str]:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
-    elif not isinstance(value, bool) and value is not None:
+    elif isinstance(value, str) or _is_number(value):
         yield str(value)
+
+
+def _is_number(value: JsonValue) -> TypeGuard[int | float]:
+    """Whether a value is a number that an agent could tell; what no float holds is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _NO_NUMBER
 
 
 def _read(
@@ -224,7 +230,7 @@ def _read(
             _read(item, key, today, lines, facts, amounts, counting)
     elif isinstance(value, bool):
         lines.append(label if value else f"not {label}")
-    elif isinstance(value, int | float):
+    elif _is_number(value):
         lines.append(f"{label} {value:g}")
         facts += _number_facts(value, key)
         if not counting:
@@ -251,7 +257,7 @@ def _totals(value: JsonValue) -> Iterator[float]:
     for item in items:
         if isinstance(value, list) and isinstance(item, dict):
             for key, number in item.items():
-                if isinstance(number, int | float) and not isinstance(number, bool):
+                if _is_number(number):
                     sums[key] = sums.get(key, 0.0) + number
         yield from _totals(item)
     yield from sums.values()
@@ -276,7 +282,7 @@ def _money(value: JsonValue, key: str) -> Iterator[float]:
     elif isinstance(value, list):
         for item in value:
             yield from _money(item, key)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif _is_number(value):
         yield float(value)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
 from assay.runner.scorers.claims.actions import Action, performed, refused
-from assay.runner.scorers.claims.acts import PARTICIPLES
+from assay.runner.scorers.claims.acts import PARTICIPLES, flag_words
 from assay.runner.scorers.claims.arithmetic import amount_follows, broken_equation, date_follows, speaks_of_result
 from assay.runner.scorers.claims.contradiction import denial, lines_of, opposed, restated
 from assay.runner.scorers.claims.evidence import Source, arguments_index, text_source
@@ -197,8 +197,15 @@ class Bench:
         may be quoted; that the agent did it may not.
         """
         quoted = any(not action.own for action in claim.actions) and self._is_quoted(claim)
-        undone = (a for a in claim.actions if not (quoted and not a.own) and not performed(a, self._calls))
-        return next(undone, None)
+        for action in claim.actions:
+            held = (quoted and not action.own) or (action.heard and self._was_told(action))
+            if not held and not performed(action, self._calls):
+                return action
+        return None
+
+    def _was_told(self, action: Action) -> bool:
+        """Whether the customer has told of the act as done."""
+        return any(s.kind == "customer" and flag_words(action.act, s.text) for s in self._sources)
 
     def _only_heard(self, fact: Fact, claim: Claim, holders: Sequence[Source]) -> str | None:
         """What a document says instead, where a figure that only the customer named is passed off as the document's."""

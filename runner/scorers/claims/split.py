@@ -31,7 +31,7 @@ _HALF_DAY = re.compile(r"\d\s?[ap]\.m\.$", re.IGNORECASE)
 _TIME_ZONE = re.compile(r"(?:Eastern|Central|Mountain|Pacific|[ECMP][SD]?T)\b")
 _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+")
 _BULLET = re.compile(r"^\s*(?:[-*•·–]|#+|\(?\d{1,2}[.)]|\(?[a-z]\))\s+")
-_MARKUP = re.compile(r"\*\*|__|`|\[([^\]]*)\]\([^)]*\)")
+_MARKUP = re.compile(r"\*\*|__|`|\[([^\[\]]*)\]\([^()]*\)")
 
 _THANKS = r"(?:thanks|thank you)(?: (?:very much|so much|again|for [a-z' ]{1,40}))?"
 _OPENERS = (
