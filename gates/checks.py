@@ -214,13 +214,21 @@ class GroupCheck(_Blocking):
     kind: Literal["all", "any"]
     checks: Annotated[tuple[Check, ...], Field(min_length=1)]
 
+    @property
+    def blocking(self) -> bool:
+        """Whether the group can stop a promotion: a critical check of it does, whatever the group's severity."""
+        return super().blocking or any(_critical(member) for member in self.checks)
+
     @model_validator(mode="after")
     def _members_have_no_say_of_their_own(self) -> GroupCheck:
         for member in self.checks:
             if member.severity == "warn":
                 raise ValueError(f"group {self.name!r}: {member.name!r} cannot only warn; the group's severity counts")
-            if self.kind == "any" and member.critical and member.model_fields_set & {"critical"}:
-                raise ValueError(f"group {self.name!r}: {member.name!r} cannot be critical where another may pass")
+            if self.kind == "any" and _critical(member):
+                raise ValueError(
+                    f"group {self.name!r}: {member.name!r} cannot be critical where another may pass; "
+                    "say 'critical: false' there if that is meant"
+                )
         if self.kind == "any" and len(self.checks) < 2:
             raise ValueError(f"group {self.name!r}: 'any' takes two checks or more")
         names = Counter(member.name for member in self.checks)
@@ -242,6 +250,10 @@ SimpleCheck = (
 )
 Check = Annotated[SimpleCheck | GroupCheck, Field(discriminator="kind")]
 GroupCheck.model_rebuild()
+
+
+def _critical(check: Check) -> bool:
+    return check.critical or (isinstance(check, GroupCheck) and any(_critical(member) for member in check.checks))
 
 
 def simple_checks(checks: tuple[Check, ...]) -> list[SimpleCheck]:

@@ -13,6 +13,7 @@ from assay.gates.policy import GatePolicy
 from assay.registry.errors import NotMeasuredError, nearest
 from assay.registry.types.decision import Verdict
 from assay.registry.types.score import Score
+from assay.registry.types.trajectory import Outcome
 
 __all__ = ["judge_coverage"]
 
@@ -25,16 +26,18 @@ def judge_coverage(check: CoverageCheck, evidence: Evidence, policy: GatePolicy)
     """
     sample = collect(evidence, check.metric, check.slice)
     told = _exercised(check, evidence) if check.rules or check.min_rules else {}
+    outcomes = [unit.outcome for unit in evidence.scope(check.slice)]
+    errored = sum(outcome not in (None, Outcome.COMPLETED) for outcome in outcomes)
 
     def rule(given: Sample) -> tuple[Verdict, str]:
-        problems = [*_over_budget(check, given), *_unexercised(check, told)]
+        problems = [*_over_budget(check, given, errored), *_unexercised(check, told)]
         name = title(check.metric, check.slice)
         if problems:
             return Verdict.FAIL, f"Coverage of {name[:1].lower()}{name[1:]}: {'; '.join(problems)}."
         rules = f", {sum(map(bool, told.values()))} of {len(told)} rules exercised" if told else ""
         text = (
             f"Coverage of {name[:1].lower()}{name[1:]}: of {given.planned} planned trials {given.skipped} do not apply "
-            f"and {given.errored} did not complete{rules}."
+            f"and {errored} did not complete{rules}."
         )
         if given.completed_cases < check.min_n:
             return Verdict.INCONCLUSIVE, f"{text} {too_few(given.completed_cases, check.min_n)}"
@@ -43,10 +46,10 @@ def judge_coverage(check: CoverageCheck, evidence: Evidence, policy: GatePolicy)
     return rule_on(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
 
 
-def _over_budget(check: CoverageCheck, sample: Sample) -> Iterator[str]:
+def _over_budget(check: CoverageCheck, sample: Sample, errored: int) -> Iterator[str]:
     for count, budget, words in (
         (sample.skipped, check.max_skipped, "do not apply"),
-        (sample.errored, check.max_errored, "did not complete"),
+        (errored, check.max_errored, "did not complete"),
     ):
         if budget is not None and count > budget * sample.planned:
             yield f"{count} of {sample.planned} planned trials {words}, a share of {budget:g} may"
@@ -68,6 +71,8 @@ def _unexercised(check: CoverageCheck, told: dict[str, set[str]]) -> Iterator[st
 def _exercised(check: CoverageCheck, evidence: Evidence) -> dict[str, set[str]]:
     """For each rule of the metric's scorer, the cases of the slice that gave occasion to break it."""
     scorer = next(s for s in evidence.run.scorers for m in s.metrics if m.name == check.metric)
+    if not scorer.rules:
+        raise NotMeasuredError(f"the scorer {scorer.name} of {check.metric} has no rules")
     for rule in check.rules:
         if rule not in scorer.rules:
             raise NotMeasuredError(f"the scorer {scorer.name} has no rule {rule!r}.{nearest(rule, scorer.rules)}")
@@ -75,8 +80,10 @@ def _exercised(check: CoverageCheck, evidence: Evidence) -> dict[str, set[str]]:
     results, tells = evidence.results[check.metric], False
     for unit in evidence.scope(check.slice):
         result = results.get((unit.case_id, unit.trial))
-        if isinstance(result, Score) and result.exercised is not None:
+        if isinstance(result, Score) and result.exercised is not None and unit.outcome is Outcome.COMPLETED:
             tells = True
+            if unknown := sorted(set(result.exercised) - told.keys()):
+                raise NotMeasuredError(f"{unit.case_id!r} exercised {unknown[0]!r}, which is no rule of {scorer.name}")
             for rule in result.exercised:
                 told[rule].add(unit.case_id)
     if not tells:

@@ -139,6 +139,9 @@ def _value_problem(score: Score, spec: MetricSpec) -> str:
     if not math.isfinite(score.value):
         return f"{score.value} is not a number"
     if spec.kind == "mean":
+        least, most = spec.extent
+        if not least <= score.value <= most:
+            return f"{score.value:g} lies outside {least:g} to {most:g}"
         return "" if score.of == 1 else f"a mean is one number, not {score.value:g} of {score.of}"
     if not score.value.is_integer() or not 0 <= score.value <= score.of:
         return f"{score.value:g} of {score.of} is not a proportion"

@@ -107,7 +107,7 @@ def _trials(evidence: Evidence, metric: str, slice_text: str, worst: float) -> l
 def _estimate(sample: Sample, trials: Sequence[Trial], check: QuantileCheck, confidence: float) -> Estimate:
     """The quantile with its order-statistic interval; a side that lies beyond all trials cannot be told."""
     alpha = 1 - confidence
-    value = trials[max(0, math.ceil(check.quantile * len(trials)) - 1)][1] if trials else math.inf
+    value = trials[max(0, math.ceil(check.quantile * len(trials) - 1e-9) - 1)][1] if trials else math.inf
     low = _edge(sample, trials, lambda share: share[1] > check.quantile, alpha)
     high = _edge(sample, trials, lambda share: share[0] >= check.quantile, alpha)
     interval = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from assay.gates.checks import LimitCheck, MeanCheck, ZeroToleranceCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import counted, figures, listed, percent, sample_breakdown, title, worst_cases
-from assay.gates.metrics import Sample, collect, estimate_sample, sample_bounds
+from assay.gates.metrics import IntervalMethod, Sample, collect, estimate_sample, sample_bounds
 from assay.gates.policy import GatePolicy
 from assay.gates.statistics import cases_needed
 from assay.registry.errors import NotMeasuredError
@@ -127,21 +127,36 @@ def more_cases(n: int, shown_at: Callable[[float], bool]) -> str:
     return f"About {needed - n:,} more case{'' if needed - n == 1 else 's'} at this rate would show it."
 
 
-def best_bound(sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
+def best_bound(
+    sample: Sample, alpha: float, scale: float = 1.0, interval: IntervalMethod = "clopper_pearson"
+) -> float | None:
     """The bound that a rate would have if not a single unit of the sample had failed; None where none can be told."""
     good = 1.0 if sample.higher_is_better else 0.0
     cases = tuple(case._replace(value=good * case.of, completed=True, errored=False) for case in sample.cases)
-    bounds = sample_bounds(replace(sample, cases=cases), alpha, "clopper_pearson", scale)
+    bounds = sample_bounds(replace(sample, cases=cases), alpha, interval, scale)
     return None if bounds is None else bounds[0 if sample.higher_is_better else 1]
 
 
-def rule_on(evidence: Evidence, sample: Sample, policy: GatePolicy, estimate: Estimate, rule: Rule) -> Ruling:
-    """ERROR where the sample was not measured; else what the rule says, which has to hold at the worst for a PASS."""
+def rule_on(
+    evidence: Evidence,
+    sample: Sample,
+    policy: GatePolicy,
+    estimate: Estimate,
+    rule: Rule,
+    worst: Sample | None = None,
+) -> Ruling:
+    """ERROR where the sample was not measured; else what the rule says, which has to hold at the worst for a PASS.
+
+    Args:
+        worst: the sample with every trial that could not be scored against the agent, where that is not simply
+            `sample.with_failures_at_worst()`.
+    """
     if problem := unmeasured(sample, policy.max_failure_share):
         reason = f"{title(sample.spec.name, sample.slice)} was not measured: {problem}"
         return Ruling(Verdict.ERROR, reason, estimate, worst_cases=_first_ids(sample))
     verdict, reason = rule(sample)
-    if verdict is Verdict.PASS and sample.doubtful and rule(sample.with_failures_at_worst())[0] is not Verdict.PASS:
+    doubted = verdict is Verdict.PASS and sample.doubtful
+    if doubted and rule(worst or sample.with_failures_at_worst())[0] is not Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
         doubtful = len(sample.failed) or sample.errored
         reason += f" But {doubtful} trials could not be scored as a whole; were they all failures, it would not hold."
@@ -195,7 +210,7 @@ def _against_limit(check: LimitCheck | MeanCheck, sample: Sample, policy: GatePo
 
 def _hopeless(check: LimitCheck | MeanCheck, sample: Sample, alpha: float) -> str:
     """A sentence for a rate that these cases could not show even without one failure, or nothing."""
-    best = best_bound(sample, alpha) if sample.spec.kind == "proportion" else None
+    best = best_bound(sample, alpha, 1.0, check.interval) if sample.spec.kind == "proportion" else None
     if best is None or not check.misses(best):
         return ""
     return f" These {len(sample.cases)} cannot show it at all: without a single failure the bound were {best:.3f}."

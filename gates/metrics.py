@@ -83,6 +83,8 @@ class Sample:
     """Case ids, one for each missing trial."""
     failed: tuple[str, ...]
     """Case ids, one for each trial that a scorer could not score."""
+    typical: int = 1
+    """Units of one trial, as completed ones have them on average, rounded up: what a trial weighs that has no score."""
 
     @property
     def higher_is_better(self) -> bool:
@@ -137,19 +139,22 @@ class Sample:
         return max(0.0, sign * ((self.value or 0.0) - case.value / case.of) * case.of)
 
     def with_failures_at_worst(self) -> Sample:
-        """The sample as it would be if each trial that could not be scored were one unit of the worst value.
+        """The sample as it would be if each trial that could not be scored had the worst value in all of its units.
 
-        For a mean, whose worst value nobody knows, that is the worst value of any case; a case with a trial that did
-        not complete has it as a whole, since its record was measured on half a conversation.
+        For a mean that is the end of its range, or the worst value of any case where it has none; a case with a trial
+        that did not complete has it as a whole, since its record was measured on half a conversation.
         """
         cases = {case.case_id: case for case in self.cases}
         worst = 0.0 if self.higher_is_better else 1.0
         if self.spec.kind == "mean" and self.cases:
-            worst = (min if self.higher_is_better else max)(case.value / case.of for case in self.cases)
+            seen = (min if self.higher_is_better else max)(case.value / case.of for case in self.cases)
+            end = self.spec.extent[0 if self.higher_is_better else 1]
+            worst = end if math.isfinite(end) else seen
             cases |= {c.case_id: c._replace(value=worst * c.of) for c in self.cases if c.errored}
         for case_id in self.failed:
             old = cases.get(case_id, CaseScore(case_id, 0.0, 0, completed=False, errored=True))
-            cases[case_id] = old._replace(value=old.value + worst, of=old.of + 1, errored=True)
+            value, of = old.value + worst * self.typical, old.of + self.typical
+            cases[case_id] = old._replace(value=value, of=of, errored=True)
         return replace(self, cases=tuple(cases[case_id] for case_id in sorted(cases)), failed=())
 
 
@@ -173,6 +178,8 @@ def collect(
     missing: list[str] = []
     failed: list[str] = []
     skipped = errored = 0
+    sizes: list[int] = []
+    crashed: list[tuple[str, int]] = []
     for unit in scope:
         case_id = unit.case_id
         completed = unit.outcome is _COMPLETED
@@ -182,13 +189,27 @@ def collect(
         elif isinstance(result, Score):
             errored += not completed
             result = result if passes is None else Score(value=float(passes(result)))
+            (sizes.append(result.of) if completed else crashed.append((case_id, result.of)))
             score = _trial_score(case_id, result, spec, completed=completed)
             cases[case_id] = cases[case_id].plus(score) if case_id in cases else score
         elif isinstance(result, Skipped):
             skipped += 1
         else:
             failed.append(case_id)
-    return Sample(spec, slice_text, tuple(cases.values()), len(scope), skipped, errored, tuple(missing), tuple(failed))
+    typical = -(-sum(sizes) // len(sizes)) if sizes else 1
+    for case_id, of in crashed:
+        cases[case_id] = _weighed(cases[case_id], typical - of, spec)
+    return Sample(
+        spec, slice_text, tuple(cases.values()), len(scope), skipped, errored, tuple(missing), tuple(failed), typical
+    )
+
+
+def _weighed(case: CaseScore, missing: int, spec: MetricSpec) -> CaseScore:
+    """The case with so many failing units more: a crash leaves none of the turns or claims that it had to come to."""
+    if missing <= 0 or spec.kind == "mean":
+        return case
+    bad = 0 if spec.direction == "higher_is_better" else missing
+    return case._replace(value=case.value + bad, of=case.of + missing)
 
 
 def estimate(

@@ -23,7 +23,7 @@ from assay.gates.checks import (
 from assay.gates.comparisons import required_difference
 from assay.gates.evidence import Evidence
 from assay.gates.limits import best_bound
-from assay.gates.metrics import Sample, collect
+from assay.gates.metrics import IntervalMethod, Sample, collect
 from assay.gates.policy import GatePolicy
 from assay.gates.power import (
     cases_for_difference,
@@ -93,7 +93,9 @@ def plan(
     """
     flat = _flat(policy.checks, 1 - policy.confidence)
     known = {name for check, _, _ in flat for name in (check.name, check.metric)}
-    for name in truths:
+    for name, value in truths.items():
+        if not math.isfinite(value):
+            raise AssayError(f"the truth of {name!r} has to be a number, not {value:g}")
         if name not in known:
             raise AssayError(f"no check of the policy {policy.name!r} looks at {name!r}.{nearest(name, known)}")
     if not 0.5 <= power < 1:
@@ -165,7 +167,13 @@ class _Planner:
 
     def _best(self, row: PlanRow, check: SimpleCheck, sample: Sample, alpha: float) -> PlanRow:
         needed = _passing_share(check)
-        best = best_bound(sample, alpha) if sample.spec.kind == "proportion" else None
+        method = check.interval if isinstance(check, LimitCheck) else "clopper_pearson"
+        best = best_bound(sample, alpha, 1.0, method) if sample.spec.kind == "proportion" else None
+        if isinstance(check, ZeroToleranceCheck) and check.rules_out is not None and not row.impossible:
+            return _ruling_out(row, check.rules_out, sample, best, alpha)
+        if isinstance(check, EveryCaseCheck) and self.evidence and self.evidence.run.trials < check.min_passes:
+            problem = f"no case can pass {check.min_passes} of {self.evidence.run.trials} trials"
+            return replace(row, problem=problem, impossible=True)
         if best is None or needed is None:
             return row
         reached = best if sample.higher_is_better else 1 - best
@@ -173,7 +181,7 @@ class _Planner:
             row = replace(row, best=best)
         if reached >= needed or row.impossible:
             return row
-        many = cases_needed(len(sample.cases), lambda scale: _reaches(sample, alpha, scale, needed))
+        many = cases_needed(len(sample.cases), lambda scale: _reaches(sample, alpha, scale, needed, method))
         words = "more than a million" if many is None else f"{many:,}"
         problem = (
             f"{len(sample.cases)} conversations without a single failure cannot show it; {words} such conversations can"
@@ -205,7 +213,9 @@ class _Planner:
         needed = _passing_share(check)
         assert needed is not None
         if isinstance(check, QuantileCheck):
-            truth, source = (sample.value if sample else None), "as observed"
+            given = self.truths.get(check.name)
+            observed = sample.value if sample else None
+            truth, source = (observed, "as observed") if given is None else (given, "given: share within the limit")
         else:
             truth, source = self._truth(check, sample.value if sample else None)
         row = replace(row, truth=truth, source=source)
@@ -238,7 +248,7 @@ class _Planner:
         if not 0 <= truth <= 1:
             raise AssayError(f"the truth of {check.metric} is a rate, between 0 and 1, and not {truth:g}")
         n = least if sample is None else len(sample.cases)
-        chance = 0.0 if n < least else binomial_cdf(check.max_events, n, truth)
+        chance = 0.0 if n < least else binomial_cdf(check.max_events, n if sample is None else sample.units, truth)
         if chance < self.power and truth > 0 and n >= least:
             row = replace(row, problem="more conversations make it less likely to pass: the agent has to be better")
         return replace(row, power=chance)
@@ -265,8 +275,12 @@ class _Planner:
         if not -1 <= truth <= 1:
             raise AssayError(f"the truth of {check.name} is a difference of rates, between -1 and 1, and not {truth:g}")
         required = required_difference(check)
-        row = replace(row, truth=truth, source=f"{source}, {self.discordant:.0%} differ")
-        n = cases_for_difference(self.discordant, truth, required, alpha, self.power)
+        discordant = max(self.discordant, abs(truth))
+        row = replace(row, truth=truth, source=f"{source}, {discordant:.0%} differ")
+        spec = self.evidence.metrics.get(check.metric) if self.evidence else None
+        if spec is not None and spec.kind == "mean":
+            return replace(row, problem=row.problem or "a comparison of means is not planned: its spread is not known")
+        n = cases_for_difference(discordant, truth, required, alpha, self.power)
         if n is None:
             row = replace(
                 row, problem=row.problem or "an agent like this cannot show it: it is not better by that much"
@@ -275,7 +289,7 @@ class _Planner:
             row = replace(row, needed=max(check.min_n, n))
         if row.available is None:
             return row
-        chance = power_of_difference(row.available, self.discordant, truth, required, alpha)
+        chance = power_of_difference(row.available, discordant, truth, required, alpha)
         return replace(row, power=0.0 if row.available < check.min_n else chance)
 
 
@@ -292,8 +306,20 @@ def _passing_share(check: SimpleCheck) -> float | None:
             return None
 
 
-def _reaches(sample: Sample, alpha: float, scale: float, needed: float) -> bool:
-    best = best_bound(sample, alpha, scale)
+def _ruling_out(row: PlanRow, rate: float, sample: Sample, best: float | None, alpha: float) -> PlanRow:
+    """The row of a check that has a rate ruled out, and whether as many conversations can do that at all."""
+    if best is None or best <= rate:
+        return replace(row, best=best)
+    many = cases_needed(len(sample.cases), lambda scale: _reaches(sample, alpha, scale, 1 - rate))
+    words = "more than a million" if many is None else f"{many:,}"
+    problem = f"{len(sample.cases)} conversations without an event do not rule out {rate:g}; {words} do"
+    return replace(row, best=best, problem=problem, impossible=True)
+
+
+def _reaches(
+    sample: Sample, alpha: float, scale: float, needed: float, method: IntervalMethod = "clopper_pearson"
+) -> bool:
+    best = best_bound(sample, alpha, scale, method)
     return best is not None and (best if sample.higher_is_better else 1 - best) >= needed
 
 

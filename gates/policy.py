@@ -26,6 +26,7 @@ class GatePolicy(Frozen):
     description: str = ""
     extends: str = Field(
         default="",
+        max_length=200,
         description="Another policy, by name (of a file beside this one) or path, whose checks this one tightens. "
         "A check with the name of one of its checks replaces it and takes what it leaves out from there.",
     )

@@ -80,6 +80,8 @@ def _first_case_with(allowed: int, limit: float, alpha: float) -> int:
     high = max(allowed, 1)
     while not enough(high):
         high *= 2
+        if high > 4 * _MOST_CASES:
+            return high
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -92,8 +94,9 @@ def cases_for_mean(distance: float, deviation: float, alpha: float, power: float
     if distance <= 0:
         return None
     z = normal_quantile(1 - alpha) + normal_quantile(power)
-    needed = math.ceil((z * deviation / distance) ** 2)
-    return max(2, needed) if needed <= _MOST_CASES else None
+    if z * deviation / distance > math.sqrt(_MOST_CASES):
+        return None
+    return max(2, math.ceil((z * deviation / distance) ** 2))
 
 
 def power_of_difference(n: int, discordant: float, truth: float, required: float, alpha: float) -> float:

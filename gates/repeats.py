@@ -47,16 +47,21 @@ def judge_pass_k(check: PassKCheck, evidence: Evidence, policy: GatePolicy) -> R
     def rule(given: Sample) -> tuple[Verdict, str]:
         return _against_share(check, given, spread, policy)
 
-    return rule_on(evidence, repeated, policy, estimate_sample(repeated, policy.confidence), rule)
+    worst = repeated_sample(check, evidence, failures=True)
+    return rule_on(evidence, repeated, policy, estimate_sample(repeated, policy.confidence), rule, worst)
 
 
-def repeated_sample(check: PassKCheck, evidence: Evidence) -> Sample:
+def repeated_sample(check: PassKCheck, evidence: Evidence, *, failures: bool = False) -> Sample:
     """For each case, pass^k in as many units as it has times k trials.
+
+    Args:
+        failures: count the trials that could not be scored as trials that did not pass.
 
     Raises:
         NotMeasuredError: unknown metric or slice, no metric that a trial passes or not, or fewer than k trials.
     """
     sample = collect(evidence, check.metric, check.slice, _passing(evidence.spec(check.metric)))
+    sample = sample.with_failures_at_worst() if failures else sample
     if short := [case for case in sample.cases if case.of < check.k]:
         raise NotMeasuredError(
             f"pass^{check.k} takes {check.k} scored trials of each case, and {short[0].case_id!r} has {short[0].of}; "
@@ -77,8 +82,7 @@ def judge_every_case(check: EveryCaseCheck, evidence: Evidence, policy: GatePoli
         raise NotMeasuredError(
             f"no case can pass {check.min_passes} of {evidence.run.trials} trials; the suite says how many there are"
         )
-    reached = tuple(c._replace(value=float(c.value >= check.min_passes), of=1) for c in sample.cases)
-    held = replace(sample, cases=reached)
+    held, worst = _reached(sample, check), _reached(sample.with_failures_at_worst(), check)
 
     def rule(given: Sample) -> tuple[Verdict, str]:
         dead = sum(case.value < case.of for case in given.cases)
@@ -92,7 +96,12 @@ def judge_every_case(check: EveryCaseCheck, evidence: Evidence, policy: GatePoli
             return Verdict.INCONCLUSIVE, f"{text}. {too_few(given.completed_cases, check.min_n)}"
         return Verdict.PASS, f"{text}."
 
-    return rule_on(evidence, held, policy, estimate_sample(held, policy.confidence), rule)
+    return rule_on(evidence, held, policy, estimate_sample(held, policy.confidence), rule, worst)
+
+
+def _reached(sample: Sample, check: EveryCaseCheck) -> Sample:
+    cases = (case._replace(value=float(case.value >= check.min_passes), of=1) for case in sample.cases)
+    return replace(sample, cases=tuple(cases))
 
 
 def _passing(spec: MetricSpec):

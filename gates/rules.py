@@ -95,6 +95,8 @@ def _ruling(check: SimpleCheck, bench: Bench) -> Ruling:
         return _judged(check, bench.candidate, bench.policy)
     except NotMeasuredError as error:
         return Ruling(Verdict.ERROR, f"Not measured: {error}")
+    except OverflowError:
+        return Ruling(Verdict.ERROR, f"Not measured: the scores of {check.metric} are too large to be reckoned with.")
 
 
 def _judged(check: SimpleCheck, candidate: Evidence, policy: GatePolicy) -> Ruling:

@@ -75,7 +75,11 @@ def _inherited(base: Check, own: Check, key: str) -> tuple[Check, list[Weakening
         mine = type(own).model_validate({**{n: getattr(base, n) for n in type(base).model_fields}, **given})
     except ValidationError as error:
         return own, [(key, str(error.errors()[0]["msg"]).removeprefix("Value error, "))]
-    return mine, [(f"{key}.{name}" if name else key, text) for name, text in _weaker(base, mine)]
+    problems = list(_weaker(base, mine))
+    if isinstance(base, GroupCheck) and isinstance(mine, GroupCheck):
+        mine, found = _inherited_group(base, mine)
+        problems += found
+    return mine, [(f"{key}.{name}" if name else key, text) for name, text in problems]
 
 
 def _weaker(base: Check, mine: Check) -> Iterator[Weakening]:
@@ -96,21 +100,24 @@ def _weaker(base: Check, mine: Check) -> Iterator[Weakening]:
     for rule, least in getattr(base, "rules", {}).items():
         if getattr(mine, "rules", {}).get(rule, 0) < least:
             yield "rules", f"{base.name!r} asks for {least} conversations that exercise {rule}, here it would be fewer"
-    if isinstance(base, GroupCheck) and isinstance(mine, GroupCheck):
-        yield from _weaker_group(base, mine)
 
 
-def _weaker_group(base: GroupCheck, mine: GroupCheck) -> Iterator[Weakening]:
+def _inherited_group(base: GroupCheck, mine: GroupCheck) -> tuple[GroupCheck, list[Weakening]]:
+    """The group whose members have what they leave out from those of the same name."""
     ours, theirs = ({member.name: member for member in group.checks} for group in (mine, base))
     if mine.kind == "any" and ours.keys() != theirs.keys():
-        yield "checks", f"{base.name!r} has to keep its ways {', '.join(theirs)}: another one makes it easier or unlike"
-        return
-    for name, member in theirs.items():
-        if name not in ours:
-            yield "checks", f"{base.name!r} loses its check {name!r}"
-            continue
-        _, found = _inherited(member, ours[name], "checks")
-        yield from found
+        ways = ", ".join(theirs)
+        return mine, [("checks", f"{base.name!r} has to keep its ways {ways}: another one makes it easier or unlike")]
+    problems = [("checks", f"{base.name!r} loses its check {name!r}") for name in theirs if name not in ours]
+    members: list[Check] = []
+    for i, member in enumerate(mine.checks):
+        if member.name in theirs:
+            merged, found = _inherited(theirs[member.name], member, f"checks.{i}")
+            problems += found
+            members.append(merged)
+        else:
+            members.append(member)
+    return mine.model_copy(update={"checks": tuple(members)}), problems
 
 
 def _told(mine: object, theirs: object, name: str) -> str:

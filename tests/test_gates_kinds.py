@@ -198,8 +198,35 @@ def test_a_trial_that_could_not_be_scored_may_be_the_one_that_fails():
     values = trials(*[4] * 99)
     values["case-099"] = [1.0, 1.0, 0.0, BROKEN]
     run = make_run(values, trials=4)
-    assert check(run, {**EVERY, "min_passes": 2}).verdict is Verdict.ERROR
-    assert check(run, {**EVERY, "min_passes": 2}, max_failure_share=0.01).verdict is Verdict.INCONCLUSIVE
+    assert check(run, EVERY).verdict is Verdict.ERROR
+    assert check(run, EVERY, max_failure_share=0.01).verdict is Verdict.PASS  # two are known to have passed
+    assert check(run, {**EVERY, "min_passes": 3}, max_failure_share=0.01).verdict is Verdict.FAIL
+    broken = make_run({f"case-{i:03}": [1.0] * 4 + [BROKEN] for i in range(200)}, trials=5)
+    steady = check(broken, {**PASS_4, "at_least": 0.4}, max_failure_share=0.2)
+    assert steady.verdict is Verdict.INCONCLUSIVE  # were each fifth trial a failure, pass^4 were .2
+
+
+def test_a_crash_or_a_failure_weighs_as_much_as_a_conversation():
+    claims = spec(unit="claim")
+    values: dict[str, Value] = {f"case-{i:03}": (0.0, 1) if i < 60 else (10.0, 10) for i in range(400)}
+    crashed = {f"case-{i:03}": Outcome.TIMEOUT for i in range(60)}
+    result = check(make_run(values, claims, outcomes=crashed), limit(at_least=0.95))
+    assert result.verdict is Verdict.FAIL
+    assert "0.85 (3400 of 4000 claims" in result.reason
+    broken: dict[str, Value] = {f"case-{i:03}": BROKEN if i < 72 else (10.0, 10) for i in range(400)}
+    assert check(make_run(broken, claims), limit(at_least=0.9), max_failure_share=0.18).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_worst_of_a_mean_is_the_end_of_its_range():
+    stars = spec("grade", kind="mean", range=(1.0, 5.0))
+    values: dict[str, Value] = {f"case-{i:02}": BROKEN if i < 15 else 5.0 for i in range(100)}
+    good = {"kind": "mean", "name": "stars", "metric": "grade", "at_least": 4.75}
+    assert check(make_run(values, stars), good, max_failure_share=0.15).verdict is Verdict.INCONCLUSIVE
+    beyond = check(make_run({f"case-{i}": 50.0 for i in range(60)}, stars), good)
+    assert beyond.verdict is Verdict.ERROR
+    assert "50 lies outside 1 to 5" in beyond.reason
+    endless = check(make_run({f"case-{i}": 1e300 * (1 + i % 2) for i in range(60)}, SECONDS), MEAN)
+    assert endless.verdict in {Verdict.ERROR, Verdict.FAIL}
 
 
 # --- coverage
@@ -245,6 +272,19 @@ def test_shares_of_what_does_not_apply_and_did_not_complete():
     assert "10 of 100 planned trials do not apply, a share of 0.09 may" in over.reason
     crashed = {f"case-{i}": Outcome.TIMEOUT for i in range(40, 46)}
     assert check(make_run(values, outcomes=crashed), COVERED).verdict is Verdict.FAIL
+    unseen = {f"case-{i}": Outcome.TIMEOUT for i in range(6)}  # of these the metric says that it does not apply
+    assert check(make_run(values, outcomes=unseen), COVERED).verdict is Verdict.FAIL
+
+
+def test_rules_of_a_crash_or_of_nobody_are_not_exercised():
+    rules = {"kind": "coverage", "name": "covered", "metric": "quality", "min_rules": 1.0}
+    run = exercised({"fees": 40})
+    crashed = tuple(planned.model_copy(update={"outcome": Outcome.TIMEOUT}) for planned in run.planned)
+    assert check(run.model_copy(update={"planned": crashed}), rules).verdict is Verdict.ERROR
+    renamed = tuple(scorer.model_copy(update={"rules": ("other",)}) for scorer in run.scorers)
+    assert "which is no rule of" in check(run.model_copy(update={"scorers": renamed}), rules).reason
+    none = tuple(scorer.model_copy(update={"rules": ()}) for scorer in run.scorers)
+    assert check(run.model_copy(update={"scorers": none}), rules).verdict is Verdict.ERROR
 
 
 # --- groups
@@ -299,6 +339,10 @@ def test_a_comparison_that_does_not_apply_opens_no_way():
         (group("any", limit()), "takes two checks"),
         (group("all", limit(severity="warn")), "cannot only warn"),
         (group("any", limit(critical=True), limit(name="b")), "cannot be critical"),
+        (
+            group("any", group("all", {"kind": "zero_tolerance", "name": "z", "metric": "harm"}), limit()),
+            "cannot be critical",
+        ),
         (group("all", limit(), limit()), "stands 2 times"),
         (group("all"), "at least 1 item"),
         (group("all", limit(), severity="warn"), "no check blocks"),
@@ -311,6 +355,14 @@ def test_a_comparison_that_does_not_apply_opens_no_way():
 def test_a_group_or_kind_that_means_nothing_is_refused(given: dict[str, object], says: str):
     with pytest.raises(ValueError, match=says):
         policy_of(given)
+
+
+def test_a_critical_check_blocks_from_within_a_group_that_warns():
+    none = {"kind": "zero_tolerance", "name": "none", "metric": "harm"}
+    harmful = make_run({f"case-{i}": float(i < 50) for i in range(60)}, HARM)
+    covered = {**COVERED, "metric": "harm"}
+    decision = verdict_of(policy_of(group("all", none, severity="warn"), covered), harmful)
+    assert decision.verdict is Verdict.FAIL
 
 
 # --- zero tolerance

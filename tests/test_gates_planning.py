@@ -184,3 +184,23 @@ def test_ways_of_a_group_are_planned_at_their_own_confidence():
 def test_a_plan_that_means_nothing_is_refused(truths: dict[str, float], power: float, says: str):
     with pytest.raises(AssayError, match=says):
         plan(policy_of(limit()), read_evidence(run_of(0, 60)), truths, power)
+
+
+def test_what_cannot_be_ruled_out_or_counted_is_impossible_too():
+    harm = spec("harm", direction="lower_is_better")
+    few = make_run({f"case-{i}": 0.0 for i in range(100)}, harm)
+    assert row_of(NONE, few).problem == "100 conversations without an event do not rule out 0.01; 299 do"
+    assert row_of({"kind": "every_case", "name": "e", "metric": "quality", "min_passes": 5}, run_of(0, 60)).impossible
+    close = limit(at_least=0.91, interval="wilson")
+    assert not cannot_pass(policy_of(close), read_evidence(run_of(0, 30)))
+
+
+def test_numbers_without_end_are_planned_or_refused():
+    seconds = spec("seconds", kind="mean", direction="lower_is_better")
+    run = make_run({f"case-{i}": 1.0 + i % 2 for i in range(60)}, seconds)
+    assert (
+        row_of({"kind": "mean", "name": "m", "metric": "seconds", "at_most": 0.0}, run, seconds=-1e-200).needed is None
+    )
+    assert row_of(limit(at_least=0.999999999), run_of(0, 60), quality=1.0).problem
+    with pytest.raises(AssayError, match="has to be a number"):
+        row_of(RECALL, None, quality=float("nan"))

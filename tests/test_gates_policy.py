@@ -10,7 +10,7 @@ import pytest
 from gating import limit, policy_of
 from pydantic import ValidationError
 
-from assay.gates.checks import LimitCheck
+from assay.gates.checks import GroupCheck, LimitCheck
 from assay.gates.load import load_policy
 from assay.gates.policy import GatePolicy
 from assay.gates.statistics import clopper_pearson
@@ -232,6 +232,17 @@ def test_an_extending_policy_may_only_tighten(tmp_path: Path, line: str, key: st
     assert f"{path}:4: " in str(refused.value)
     assert key in str(refused.value)
     assert says in str(refused.value)
+
+
+def test_members_of_an_extended_group_inherit_what_they_leave_out(tmp_path: Path):
+    base = "checks:\n  - {kind: all, name: g, checks: [{kind: limit, name: a, metric: m, at_least: 0.9, min_n: 300}]}\n"
+    written(tmp_path, "base", base)
+    own = "extends: base\n" + base.replace("0.9, min_n: 300", "0.95")
+    (group,) = load_policy(written(tmp_path, "stage", own)).checks
+    assert isinstance(group, GroupCheck)
+    (member,) = group.checks
+    assert isinstance(member, LimitCheck)
+    assert (member.min_n, member.at_least) == (300, 0.95)
 
 
 @pytest.mark.parametrize(
