@@ -40,6 +40,13 @@ _TYPOGRAPHIC = str.maketrans(
 _PUNCTUATION = _TYPOGRAPHIC | str.maketrans({"«": '"', "»": '"', "…": "...", "*": None, "`": None})
 _FOREIGN = re.compile(r"[\u0370-\u03ff\u0400-\u052f]")
 _WORD = re.compile(r"\w+")
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
+    chr(code)
+    for first, last in ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    for code in range(first, last + 1)
+}
+"""What Unicode has no glyph for beside format characters: joiners, fillers, variation selectors (DerivedCoreProperties,
+Default_Ignorable_Code_Point)."""
 
 
 @lru_cache(maxsize=8192)
@@ -58,11 +65,15 @@ def _visible(text: str) -> str:
     """The text in lower case, without what only a machine would notice."""
     # Again and again: what a pass takes away lets its neighbours combine, and lower case brings back old forms.
     for _ in range(3):
-        plain = "".join(c for c in text.translate(_PUNCTUATION) if unicodedata.category(c) != "Cf").replace("__", "")
+        plain = "".join(c for c in text.translate(_PUNCTUATION) if not _is_unseen(c)).replace("__", "")
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", plain).casefold())
     if _FOREIGN.search(text):
         text = _WORD.sub(lambda word: _folded(word.group()), text)
     return unicodedata.normalize("NFKC", text)
+
+
+def _is_unseen(character: str) -> bool:
+    return character in _UNSEEN or unicodedata.category(character) == "Cf"
 
 
 def _folded(word: str) -> str:

@@ -461,6 +461,14 @@ def test_details_that_were_asked_for_are_not_changed_by_saying_them_again(custom
     assert answer_to_confirmation(customer, asked) == "yes"
 
 
+@pytest.mark.parametrize(
+    "word", ["guaran\u034ftee", "guaran\ufe0ftee", "guaran\u3164tee", "guaran\u00adtee", "GUARANTEE"]
+)
+def test_what_nobody_sees_hides_no_word(word: str) -> None:
+    scorer = one_rule("never_says: {any_of: [guarantee]}")
+    assert found(scorer, a_run(("hi", [say(f"We {word} it.")]))) == [("r", 1)]
+
+
 def test_autonomy() -> None:
     scorer = one_rule("autonomy: {forbids: writes, must_hand_off: true}")
     handed = Handoff(step=0, packet=HandoffPacket())

@@ -38,7 +38,8 @@ _CUSTOMER_NUMBER = re.compile(r"(?<![\w$.,-])\d{8}(?![\w-]|[.,]\d)")
 _BIRTH = re.compile(
     r"(?<!\[)\b(?:born|date of birth|birth ?date|birthday(?:'s)?|dob|d\.o\.b\.?)(?![\w\]])\W{0,4}"
     r"(?:(?:is|on|was) ){0,2}(?:the )?"
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|[A-Z]{3,9}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}"
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}"
+    r"|[A-Z]{3,9}\.? (?:the )?\d{1,2}(?:st|nd|rd|th)?,? \d{4}"
     r"|\d{1,2}(?:st|nd|rd|th)? (?:of )?[A-Z]{3,9},? \d{4})(?!\d)",
     re.IGNORECASE,
 )

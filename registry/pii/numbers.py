@@ -25,7 +25,7 @@ _ISSUERS = (
     (re.compile(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), {16}),
     (re.compile(r"5[06-8]|6"), set(range(13, 20))),
 )
-_RUN = re.compile(r"\d(?:[ .,/_:|-]{0,3}\d)+")
+_RUN = re.compile(r"\d(?:[ .,/_:|*·•-]{0,3}\d)+")
 _GROUP = re.compile(r"\d+")
 _CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1)})
 

@@ -57,7 +57,7 @@ def _least_of(kind: PersonalDataKind, value: str) -> str:
     if kind == "name":
         value = value.split()[-1] if value else ""
     elif kind == "address":
-        value = _first_line(value)
+        value = _street(value)
     elif kind == "phone":
         return _characters(value)[-10:]
     return _characters(value)
@@ -79,7 +79,7 @@ def _matcher(kind: PersonalDataKind, value: str) -> re.Pattern[str]:
     if kind == "date_of_birth":
         body = _date(value)
     elif kind == "address":
-        body = _words(_first_line(value))
+        body = _address(value)
     elif kind == "name":
         body = _name(value)
     else:
@@ -91,6 +91,20 @@ def _first_line(address: str) -> str:
     """House number and street where the address begins with them, else all of it."""
     line = address.split(",")[0]
     return line if re.search(r"\d", line) else address
+
+
+def _street(address: str) -> str:
+    """The first line without the house number before it."""
+    return re.sub(r"^\W*\d+\w?\s+(?=\D{4})", "", _first_line(address))
+
+
+def _address(address: str) -> str:
+    """The first line; or the street and then the town, which is as much to go by."""
+    line, street = _first_line(address), _street(address)
+    following = next((part for part in address.split(",")[1:] if re.search(r"[^\W\d]{3}", part)), "")
+    if street == line or not following.strip():
+        return _words(line)
+    return rf"{_words(line)}|{_words(street)}[\s,.]+(?:in\s+)?{_words(following.strip())}"
 
 
 def _alone(body: str) -> str:
@@ -120,8 +134,8 @@ def _date(value: str) -> str:
     month = _MONTHS[day.month - 1]
     name = rf"{month[:3]}(?:\.|{month[3:]})?" if month[3:] else month
     number, d, m = f"{day.day}(?:{_ordinal(day.day)})?", f"0?{day.day}", f"0?{day.month}"
-    forms = [rf"{day.year}[-/.]?{day:%m}[-/.]?{day:%d}", rf"{name}\s+{number},?\s+{day.year}"]
-    forms += [rf"{number}\s+(?:of\s+)?{name},?\s+{day.year}"]
+    forms = [rf"{day.year}[-/.]?{day:%m}[-/.]?{day:%d}", rf"{name}\s+(?:the\s+)?{number},?\s+(?:in\s+)?{day.year}"]
+    forms += [rf"{number}\s+(?:of\s+)?{name},?\s+(?:in\s+)?{day.year}"]
     return "|".join((*forms, rf"(?:{d}[-/. ]{m}|{m}[-/. ]{d})[-/. ](?:{day.year}|{day.year % 100:02d})"))
 
 

@@ -62,6 +62,8 @@ class Mandate(Frozen):
     autonomy: dict[Name, AutonomyLevel] = {}
     writes: tuple[Name, ...] = Field(default=())
     """Tools that change something; needed where an intent is a person's."""
+    customer_keys: tuple[str, ...] = ("customer_number", "customer_id", "customer_no", "account_number")
+    """Arguments that say whose data a call reaches, in any way of writing: `customerNumber` is `customer_number`."""
 
     @model_validator(mode="after")
     def _writes_stated(self) -> Mandate:

@@ -101,7 +101,7 @@ class ServiceScorer(Scorer):
     """Counts turns, seconds, cost, repeated questions and dead ends of one conversation."""
 
     name = "service"
-    version = "1"
+    version = "2"
     Settings = ServiceSettings
 
     @property

@@ -52,7 +52,7 @@ class TaskScorer(Scorer):
     """Checks the expectations of a case's turns and of the conversation."""
 
     name = "task"
-    version = "1"
+    version = "2"
     Settings = TaskSettings
 
     @property
