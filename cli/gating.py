@@ -17,6 +17,7 @@ from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
     from assay.registry.types.decision import CheckResult, Decision
+    from assay.registry.types.run import EvalRun
 
 __all__ = ["check", "gate", "report", "show_decision", "write_report"]
 
@@ -42,6 +43,7 @@ def gate(
     session = Session(find_workspace())
     found = session.load_run(run)[0]
     name = policy or session.workspace.release(found.agent).policy
+    _tell_unknown_names(session, found, name)
     tell_what_cannot_pass(session, found, name)
     decision = session.gate(run, name, baseline)
     if session.dataset_of(decision) is None:
@@ -83,6 +85,19 @@ def check(
     if markdown:
         write_report(session, decision, markdown)
     raise typer.Exit(decision.verdict.exit_code)
+
+
+def _tell_unknown_names(session: Session, run: EvalRun, policy: str) -> None:
+    """Where in the policy's file a metric or slice stands that the run does not have; the decision is ERROR for it."""
+    from assay.gates.load import refuse_unknown_names
+    from assay.registry.errors import ContentError
+
+    path = session.workspace.named_file(session.workspace.policies, policy, "gate policy")
+    session.load_policy(policy)
+    try:
+        refuse_unknown_names(path, run.metric_names(), {unit.case_id: unit.attributes for unit in run.planned})
+    except ContentError as error:
+        note(str(error))
 
 
 def _refuse_what_cannot_be_judged(session: Session, suite: str, policy: str) -> None:
@@ -166,9 +181,21 @@ def show_decision(decision: Decision) -> None:
     say(f"\n{decision.verdict}: {decision.summary}")
 
 
+def _difference(result: CheckResult) -> str:
+    """What lies within the bounds of a comparison: how much better the candidate is, not its own rate."""
+    new, old, bounds = result.estimate, result.baseline, result.difference
+    if new is None or old is None or bounds is None or new.value is None or old.value is None:
+        return "n/a"
+    gain = new.value - old.value
+    middle = (bounds.low + bounds.high) / 2
+    return f"{gain if abs(gain - middle) <= abs(gain + middle) else -gain:+.3f}"
+
+
 def _row(result: CheckResult) -> list[str]:
     estimate = result.estimate
     value = "n/a" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
+    if result.difference and estimate and result.baseline:
+        value = _difference(result)
     if result.members:
         value = f"{sum(member.verdict == 'PASS' for member in result.members)}/{len(result.members)}"
     interval = result.difference or (estimate.interval if estimate else None)

@@ -146,6 +146,15 @@ class ZeroToleranceCheck(_CheckBase):
     )
     critical: bool = Field(default=True, strict=True, description="A critical check blocks, whatever its severity.")
 
+    @model_validator(mode="after")
+    def _severity_is_meant(self) -> ZeroToleranceCheck:
+        if self.severity == "warn" and "critical" not in self.model_fields_set:
+            raise ValueError(
+                f"check {self.name!r}: zero tolerance is critical, and blocks whatever its severity; "
+                "say 'critical: false' beside 'severity: warn' if it is only to warn"
+            )
+        return self
+
 
 class NonInferiorityCheck(_CheckBase):
     """The candidate is at most `margin` worse than the champion on the same cases."""

@@ -213,7 +213,7 @@ def _hopeless(check: LimitCheck | MeanCheck, sample: Sample, alpha: float) -> st
     best = best_bound(sample, alpha, 1.0, check.interval) if sample.spec.kind == "proportion" else None
     if best is None or not check.misses(best):
         return ""
-    return f" These {len(sample.cases)} cannot show it at all: without a single failure the bound were {best:.3f}."
+    return f" These {len(sample.cases)} cannot show it at all: without a single failure the bound would be {best:.3f}."
 
 
 def _bound(check: LimitCheck | MeanCheck, sample: Sample, alpha: float, scale: float = 1.0) -> float | None:

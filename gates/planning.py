@@ -34,9 +34,11 @@ from assay.gates.power import (
 )
 from assay.gates.quantiles import binomial_cdf, normal_probability, normal_quantile
 from assay.gates.repeats import repeated_sample
+from assay.gates.rules import Bench, NoBaseline, judge
 from assay.gates.statistics import cases_needed, clopper_pearson, effective_n, ratio_variance
 from assay.gates.wording import requirement
 from assay.registry.errors import AssayError, NotMeasuredError, nearest
+from assay.registry.types.decision import Verdict
 
 __all__ = ["DISCORDANT", "UNTOLD", "PlanRow", "cannot_pass", "plan"]
 
@@ -100,17 +102,17 @@ def plan(
             raise AssayError(f"no check of the policy {policy.name!r} looks at {name!r}.{nearest(name, known)}")
     if not 0.5 <= power < 1:
         raise AssayError(f"a power of {power:g} is not planned for: give one from 0.5 to below 1")
-    planner = _Planner(evidence, truths, power, discordant)
+    planner = _Planner(policy, evidence, truths, power, discordant)
     rows = (replace(planner.row(check, alpha), blocking=check.blocking and alone) for check, alpha, alone in flat)
     return tuple(rows)
 
 
 def cannot_pass(policy: GatePolicy, evidence: Evidence) -> tuple[PlanRow, ...]:
     """The blocking checks that the run's conversations cannot pass, whatever the agent does. Groups are left out."""
-    planner = _Planner(evidence, {}, 0.8, DISCORDANT)
+    planner = _Planner(policy, evidence, {}, 0.8, DISCORDANT)
     checks = [check for check in policy.checks if check.blocking and not isinstance(check, GroupCheck)]
     rows = (planner.arithmetic(check, 1 - policy.confidence) for check in checks)
-    return tuple(row for row in rows if row.impossible)
+    return tuple(row for row in rows if row.impossible and row.available is not None)
 
 
 def _flat(checks: tuple[Check, ...], alpha: float, alone: bool = True) -> list[tuple[SimpleCheck, float, bool]]:
@@ -128,6 +130,7 @@ def _flat(checks: tuple[Check, ...], alpha: float, alone: bool = True) -> list[t
 
 @dataclass(frozen=True)
 class _Planner:
+    policy: GatePolicy
     evidence: Evidence | None
     truths: Mapping[str, float]
     power: float
@@ -136,8 +139,10 @@ class _Planner:
     def row(self, check: SimpleCheck, alpha: float) -> PlanRow:
         """The whole row of a check."""
         row, sample = self.arithmetic(check, alpha), self._sample(check)
-        if row.problem and not row.impossible:
+        if row.impossible and row.available is None:
             return row
+        if self.evidence is not None and (error := self._error(check, alpha)):
+            return replace(row, problem=error, impossible=True)
         measured = None if isinstance(sample, str) else sample
         match check:
             case LimitCheck() | PassKCheck() | QuantileCheck():
@@ -151,14 +156,21 @@ class _Planner:
             case EveryCaseCheck() | CoverageCheck():
                 return replace(row, problem="counted: it speaks of these cases, not of others")
 
+    def _error(self, check: SimpleCheck, alpha: float) -> str:
+        """Why the gate could not judge the check on this run at all, or nothing."""
+        assert self.evidence is not None
+        policy = self.policy.model_copy(update={"confidence": 1 - alpha})
+        judged = judge(check, Bench(policy, self.evidence, NoBaseline(Verdict.INCONCLUSIVE, "not compared")))
+        return judged.reason.rstrip(".") if judged.verdict is Verdict.ERROR else ""
+
     def arithmetic(self, check: SimpleCheck, alpha: float) -> PlanRow:
         """What the conversations there are can show at best, without any truth."""
         row = PlanRow(check.name, requirement(check, 1 - alpha), check.metric, check.slice, check.blocking)
         sample = self._sample(check)
-        if sample is None:
+        if sample is None or self.evidence is None:
             return row
         if isinstance(sample, str):
-            return replace(row, problem=sample)
+            return replace(row, problem=sample.rstrip(".?"), impossible=True)
         row = replace(row, available=len(sample.cases))
         if len(sample.cases) < check.min_n:
             problem = f"min_n is {check.min_n}, and the metric applies to {len(sample.cases)} conversations"

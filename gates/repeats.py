@@ -164,5 +164,7 @@ def _against_share(check: PassKCheck, sample: Sample, spread: str, policy: GateP
     text += f": not shown. {more_cases(len(sample.cases), shown_at)}"
     best = best_bound(sample, alpha)
     if best is not None and best < check.at_least:
-        text += f" These {len(sample.cases)} cannot show it at all: without a single failure the bound were {best:.3f}."
+        text += (
+            f" These {len(sample.cases)} cannot show it at all: without a single failure the bound would be {best:.3f}."
+        )
     return Verdict.INCONCLUSIVE, text

@@ -346,6 +346,10 @@ def test_a_comparison_that_does_not_apply_opens_no_way():
         (group("all", limit(), limit()), "stands 2 times"),
         (group("all"), "at least 1 item"),
         (group("all", limit(), severity="warn"), "no check blocks"),
+        (
+            {"kind": "zero_tolerance", "name": "z", "metric": "harm", "severity": "warn"},
+            "say 'critical: false' beside 'severity: warn'",
+        ),
         ({**COVERED, "max_errored": None}, "checks nothing"),
         ({**MEAN, "at_most": float("inf")}, "finite"),
         ({**P95, "quantile": 1.0}, "less than 1"),

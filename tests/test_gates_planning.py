@@ -162,7 +162,17 @@ def test_counts_and_unmeasured_checks_say_why_they_are_not_planned():
     covered = {"kind": "coverage", "name": "covered", "metric": "quality", "max_errored": 0.1}
     assert "speaks of these cases" in row_of(covered, run_of(0, 60)).problem
     assert "Did you mean 'quality'" in row_of(limit(metric="qualty"), run_of(0, 60)).problem
-    assert row_of(RECALL, make_run({"a": BROKEN, "b": 1.0})).available == 1
+    broken = row_of(RECALL, make_run({"a": BROKEN, "b": 1.0}))
+    assert (broken.impossible, "could not be scored" in broken.problem) == (True, True)
+
+
+def test_what_the_gate_could_not_judge_is_not_promised():
+    seconds = make_run({f"case-{i}": 1.0 for i in range(60)}, spec("seconds", kind="mean", direction="lower_is_better"))
+    assert "use kind 'mean'" in row_of(limit(metric="seconds", at_most=0.5), seconds).problem
+    wrong_side = row_of(limit(at_most=0.5), run_of(0, 60))
+    assert (wrong_side.impossible, "has to be 'at_least'" in wrong_side.problem) == (True, True)
+    silent = {"kind": "coverage", "name": "covered", "metric": "quality", "min_rules": 0.5}
+    assert row_of(silent, run_of(0, 60)).impossible
 
 
 def test_ways_of_a_group_are_planned_at_their_own_confidence():
