@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.gates.paired import continuity, effective_counts, linearised_difference, tango_bounds, tango_z
-from assay.gates.quantiles import normal_quantile
+from assay.gates.quantiles import fair_coin, normal_quantile
 from assay.gates.statistics import (
     cases_needed,
     clopper_pearson,
@@ -334,3 +334,7 @@ def test_the_number_of_cases_needed_is_the_smallest(n: int, misses: int, limit: 
     else:
         assert shown(needed / n)
         assert needed == n or not shown((needed - 1) / n)
+
+
+def test_mcnemars_exact_test_is_the_sign_test_of_those_that_differ():
+    assert 2 * fair_coin(16, 22) == pytest.approx(0.052479, abs=5e-7)
