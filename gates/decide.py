@@ -136,14 +136,16 @@ def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy:
     idle = sum(c.blocking and not c.applicable for c in checks)
     tail += f"; {idle} not applicable" if idle else ""
     if verdict is Verdict.PASS:
-        return f"All {len(blocking)} blocking checks of the policy {policy!r} pass{tail}."
+        every = "The only blocking check" if len(blocking) == 1 else f"All {len(blocking)} blocking checks"
+        return f"{every} of the policy {policy!r} {'passes' if len(blocking) == 1 else 'pass'}{tail}."
     held = len([c for c in blocking if c.verdict is Verdict.PASS])
     parts: list[str] = []
     for kind, words in _WORDS.items():
         names = [c.check + (" (critical)" if c.critical else "") for c in blocking if c.verdict is kind]
         if names:
             parts.append(words.format(", ".join(names)))
-    return f"{held} of {len(blocking)} blocking checks of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
+    noun = "blocking check" if len(blocking) == 1 else "blocking checks"
+    return f"{held} of {len(blocking)} {noun} of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
 
 
 def _reference(run: EvalRun, digest: str) -> EvidenceRef:

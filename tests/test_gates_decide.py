@@ -503,3 +503,9 @@ def test_the_order_of_the_evidence_never_matters():
         decision = verdict_of(policy, run, old.model_copy(update={"bundle_digest": digest("old")}))
         seen.add("".join(result.model_dump_json() for result in decision.checks) + decision.summary)
     assert len(seen) == 1
+
+
+def test_the_only_blocking_check_is_spoken_of_as_one():
+    assert verdict_of(policy_of(LADDER[Verdict.PASS]), RUN).summary == (
+        "The only blocking check of the policy 'gate' passes."
+    )
