@@ -150,6 +150,12 @@ def show_run(run: EvalRun, metrics: list[str] | None = None, *, as_json: bool = 
         say(f"{incomplete} of {len(run.planned)} planned trials were not run: a gate will read ERROR.")
     if broken:
         say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
+    for scorer, reasons in run.failures().items():
+        reason, count = next(iter(reasons.items()))
+        others = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
+        say(f"The scorer {scorer} failed on trials: {sum(reasons.values())}. On {count}: {reason}{others}")
+    for scorer, rules in run.never_exercised().items():
+        say(f"Rules never exercised ({scorer}), so that keeping them is no evidence: {', '.join(rules)}.")
     if run.data_checks_passed is None:
         say("The dataset brings no expectations.yaml: a gate that requires data checks will read ERROR.")
     say(f"Run {run.run_id}")

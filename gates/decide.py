@@ -12,7 +12,6 @@ from assay.gates.rules import GRAVITY, Bench, NoBaseline, judge
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import CheckResult, Decision, EvidenceRef, Verdict
 from assay.registry.types.run import EvalRun
-from assay.registry.types.score import Score
 
 __all__ = ["decide"]
 
@@ -121,14 +120,16 @@ def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy:
     idle = sum(c.blocking and not c.applicable for c in checks)
     tail += f"; {idle} not applicable" if idle else ""
     if verdict is Verdict.PASS:
-        return f"All {len(blocking)} blocking checks of the policy {policy!r} pass{tail}."
+        every = "The only blocking check" if len(blocking) == 1 else f"All {len(blocking)} blocking checks"
+        return f"{every} of the policy {policy!r} {'passes' if len(blocking) == 1 else 'pass'}{tail}."
     held = len([c for c in blocking if c.verdict is Verdict.PASS])
     parts: list[str] = []
     for kind, words in _WORDS.items():
         names = [c.check + (" (critical)" if c.critical else "") for c in blocking if c.verdict is kind]
         if names:
             parts.append(words.format(", ".join(names)))
-    return f"{held} of {len(blocking)} blocking checks of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
+    noun = "blocking check" if len(blocking) == 1 else "blocking checks"
+    return f"{held} of {len(blocking)} {noun} of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
 
 
 def _reference(run: EvalRun, digest: str) -> EvidenceRef:
@@ -164,11 +165,5 @@ def _not_measured(run: EvalRun, candidate: Evidence | str) -> Iterator[str]:
 
 def _never_exercised(run: EvalRun) -> Iterator[str]:
     """Rules that no conversation gave occasion to break: that they were kept is no evidence."""
-    told: dict[str, set[str]] = {}
-    for record in run.scores:
-        if isinstance(record.result, Score) and record.result.exercised is not None:
-            told.setdefault(record.scorer, set()).update(record.result.exercised)
-    for scorer in run.scorers:
-        silent = [rule for rule in scorer.rules if rule not in told[scorer.name]] if scorer.name in told else []
-        if silent:
-            yield f"Rules of the scorer {scorer.name} that were never exercised: {', '.join(silent)}."
+    for scorer, rules in run.never_exercised().items():
+        yield f"Rules of the scorer {scorer} that were never exercised: {', '.join(rules)}."

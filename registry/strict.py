@@ -17,10 +17,18 @@ from yaml.events import AliasEvent
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assay.registry.errors import ContentError, nearest
+from assay.registry.types.base import NAME_PATTERN
+from assay.registry.types.suite import SCORER_PATTERN
 
 __all__ = ["line_of", "load_yaml", "parse_json", "parse_yaml", "plain_json", "read_text", "validation_problems"]
 
 M = TypeVar("M", bound=BaseModel)
+
+_FORMS = {
+    NAME_PATTERN: "a name begins with a letter or digit and goes on with letters, digits, '_', '.' and '-'",
+    SCORER_PATTERN: "a scorer is a name, or module and class or function as in 'checks.thanks:number', without '.py'",
+}
+"""What people read in place of a regular expression."""
 
 # The C parser is ten times as fast and comes with every PyYAML wheel; a source build may lack it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -148,20 +156,38 @@ def parse_json(text: str | bytes, model: type[M], *, file: Path | str, line: int
 def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
     """Each problem as (dotted key, what is wrong with it and the nearest right name)."""
     problems: list[tuple[str, str]] = []
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    for item in items:
+        if item["type"] == "too_short" and any(_inside(other["loc"], item["loc"]) for other in items):
+            continue  # there are some, and what is wrong with them is told
         loc = _plain_loc(item["loc"])
         key = ".".join(map(str, loc))
         if item["type"] == "extra_forbidden":
             fields = _fields_at(model, loc[:-1])
             problems.append((key, f"unknown key {str(loc[-1])!r}.{nearest(str(loc[-1]), fields)}"))
+        elif item["type"] == "union_tag_invalid":
+            problems.append(_unknown_tag(key, item.get("ctx", {})))
         elif item["type"] == "missing":
             problems.append((key, f"the key {str(loc[-1])!r} is required"))
         else:
             given = item.get("input")
+            if item["type"] == "string_pattern_mismatch" and item.get("ctx", {}).get("pattern") in _FORMS:
+                item["msg"] = _FORMS[item.get("ctx", {})["pattern"]]
             shown = "" if isinstance(given, dict | list) or given is None else f" (given: {_short(given)})"
             hint = _expected(item, given)
             problems.append((key, f"{item['msg'].removeprefix('Value error, ')}{shown}{hint}"))
     return problems
+
+
+def _inside(loc: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
+
+
+def _unknown_tag(key: str, context: dict[str, Any]) -> tuple[str, str]:
+    """The problem of an object whose kind is not known: at the key that says the kind."""
+    name, tag = str(context["discriminator"]).strip("'"), str(context["tag"])
+    known = [part.strip(" '") for part in str(context["expected_tags"]).split(",")]
+    return f"{key}.{name}" if key else name, f"there is no {name} {tag!r}.{nearest(tag, known)}"
 
 
 def _expected(item: Any, given: object) -> str:

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import json
 import math
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -32,6 +35,7 @@ from assay.runner.scorers.custom import ScorerHome
 __all__ = ["build_scorers", "score_all", "score_trajectory", "suite_digest", "trajectory_digest"]
 
 _ERROR_LENGTH = 300
+_ROOM = Path(__file__).parent
 
 
 def build_scorers(suite: Suite, context: ScorerContext, home: ScorerHome | None = None) -> tuple[Scorer, ...]:
@@ -230,9 +234,24 @@ def _problem(metric: MetricSpec, score: Score) -> str:
 
 
 def _failure(error: Exception) -> ScorerFailure:
-    return ScorerFailure(error=_short(f"{type(error).__name__}: {error}"))
+    told, place = str(error), _place(error)
+    what = f"{type(error).__name__}{f': {told}' if told else ''}"
+    return ScorerFailure(error=_short(what, _ERROR_LENGTH - len(place)) + place)
 
 
-def _short(text: str) -> str:
+def _place(error: Exception) -> str:
+    """Where a scorer of a team's own raised: folder, file and line; empty where it was code of ours or of a library.
+
+    The whole path would make the same failure another one on another machine.
+    """
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not path.is_relative_to(_ROOM) and not any(path.is_relative_to(p) for p in libraries):
+            return f" ({path.parent.name}/{path.name}:{frame.lineno})"
+    return ""
+
+
+def _short(text: str, limit: int = _ERROR_LENGTH) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 3]}..."
+    return line if len(line) <= limit else f"{line[: max(0, limit - 3)]}..."

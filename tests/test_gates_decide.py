@@ -516,3 +516,9 @@ def test_a_step_back_that_may_be_noise_is_told_from_one_that_is_not():
     noise = only(verdict_of(policy_of(NOT_WORSE), make_run(mixed_after), champion(mixed_before)))
     assert noise.verdict is Verdict.FAIL
     assert "That may be noise" in noise.reason
+
+
+def test_the_only_blocking_check_is_spoken_of_as_one():
+    assert verdict_of(policy_of(LADDER[Verdict.PASS]), RUN).summary == (
+        "The only blocking check of the policy 'gate' passes."
+    )

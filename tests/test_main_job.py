@@ -395,3 +395,18 @@ def test_traces_in_mlflow_hold_no_personal_data(assay, released: Path) -> None:
         customer.get("customer_number") for line in lines if (customer := json.loads(line).get("customer") or {})
     }
     assert {number for number in numbers if number and number in spans} == set()
+
+
+def test_what_was_never_exercised_and_why_a_scorer_failed_stand_under_the_metrics(assay, released: Path) -> None:
+    (released / "checks_of_ours.py").write_text("def polite(case, trajectory):\n    raise RuntimeError('no thanks')\n")
+    suite = released / "evalsuites" / "failing.yaml"
+    metric = "{name: polite, kind: proportion, direction: higher_is_better, description: d}"
+    ours = f"{{name: 'checks_of_ours:polite', settings: {{metric: {metric}}}}}"
+    scorers = f"[{ours}, {{name: policy, settings: {{rules: idle}}}}]"
+    rule = "{id: zebras, title: t, clause: c, severity: low, holds: 'if customer says \"zebra\" then hands off'}"
+    pack = released / "evalsuites" / "policies" / "idle.yaml"
+    pack.write_text(f"name: idle\nversion: '1'\ndescription: d\nrules:\n  - {rule}\n")
+    suite.write_text(f"name: failing\ndataset: harborline\nreplay: {{mode: scripted}}\nscorers: {scorers}\n")
+    shown = assay("score", "latest", "--suite", "failing", cwd=released)
+    assert "RuntimeError: no thanks (workspace/checks_of_ours.py:2)" in shown.out, shown.err
+    assert "Rules never exercised (policy), so that keeping them is no evidence: zebras." in shown.out

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -286,3 +287,9 @@ def test_suite_digest_covers_suite_settings_and_scorer_version(monkeypatch: pyte
     before = digest(base)
     monkeypatch.setattr(Fake, "version", "2")
     assert digest(base) != before
+
+
+def test_a_failure_says_where_a_scorer_raised_and_the_run_how_often() -> None:
+    result = results(fake(RuntimeError("no")))["share"]
+    assert isinstance(result, ScorerFailure)
+    assert re.fullmatch(r"RuntimeError: no \(tests/test_score.py:\d+\)", result.error)

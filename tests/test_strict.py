@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel
 
+from assay.gates.policy import GatePolicy
 from assay.registry.errors import ContentError, nearest
 from assay.registry.strict import load_yaml, parse_json, parse_yaml
 from assay.registry.types.case import Case
@@ -82,3 +84,25 @@ def test_nearest_lists_what_there_is_when_nothing_is_near() -> None:
     assert nearest("zzz", ["alpha", "beta"]) == " There is: alpha, beta."
     assert nearest("alpa", ["alpha", "beta"]) == " Did you mean 'alpha'?"
     assert nearest("x", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "told"),
+    [
+        (
+            "name: p\nchecks:\n  - {kind: zero_tolerence, name: a, metric: b}\n",
+            GatePolicy,
+            "f.yaml:3: checks.0.kind: there is no kind 'zero_tolerence'. Did you mean 'zero_tolerance'?",
+        ),
+        (
+            "name: s\ndataset: d\nscorers: [{name: 'checks/thanks.py:number'}]\n",
+            Suite,
+            "f.yaml:3: scorers.0.name: a scorer is a name, or module and class or function as in "
+            "'checks.thanks:number', without '.py' (given: 'checks/thanks.py:number')",
+        ),
+    ],
+)
+def test_a_problem_is_told_once_in_words_with_the_nearest_name(text: str, model: type[BaseModel], told: str) -> None:
+    with pytest.raises(ContentError) as error:
+        parse_yaml(text, model, file="f.yaml")
+    assert str(error.value) == told

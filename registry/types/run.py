@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from assay.registry.types.base import Digest, Frozen, Name
 from assay.registry.types.datacheck import DataCheckReport
-from assay.registry.types.score import MetricSpec, ScoreRecord, ScorerInfo
+from assay.registry.types.score import MetricSpec, Score, ScoreRecord, ScorerFailure, ScorerInfo
 from assay.registry.types.trajectory import Outcome
 
 
@@ -63,6 +63,29 @@ class EvalRun(Frozen):
     def metric(self, name: str) -> MetricSpec | None:
         """The declaration of a metric, or None where no scorer of the run measures it."""
         return next((m for s in self.scorers for m in s.metrics if m.name == name), None)
+
+    def never_exercised(self) -> dict[str, tuple[str, ...]]:
+        """Per scorer that tells it, the rules that no conversation gave occasion to break."""
+        told: dict[str, set[str]] = {}
+        for record in self.scores:
+            if isinstance(record.result, Score) and record.result.exercised is not None:
+                told.setdefault(record.scorer, set()).update(record.result.exercised)
+        silent = {
+            s.name: tuple(rule for rule in s.rules if rule not in told[s.name]) for s in self.scorers if s.name in told
+        }
+        return {name: rules for name, rules in silent.items() if rules}
+
+    def failures(self) -> dict[str, dict[str, int]]:
+        """Per scorer, why trials could not be scored and how many, the most frequent reason first."""
+        trials: dict[str, dict[str, set[tuple[str, int]]]] = {}
+        for record in self.scores:
+            if isinstance(record.result, ScorerFailure):
+                reasons = trials.setdefault(record.scorer, {})
+                reasons.setdefault(record.result.error, set()).add((record.case_id, record.trial))
+        return {
+            scorer: dict(sorted(((r, len(t)) for r, t in reasons.items()), key=lambda pair: (-pair[1], pair[0])))
+            for scorer, reasons in trials.items()
+        }
 
     def metric_names(self) -> tuple[str, ...]:
         return tuple(m.name for s in self.scorers for m in s.metrics)

@@ -9,9 +9,8 @@ from pydantic import Field, StringConstraints, model_validator
 from assay.registry.types.base import Frozen, JsonValue, Name
 from assay.registry.types.trajectory import ReplayMode
 
-ScorerName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(:[A-Za-z_][A-Za-z0-9_]*)?$", max_length=120)
-]
+SCORER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(:[A-Za-z_][A-Za-z0-9_]*)?$"
+ScorerName = Annotated[str, StringConstraints(pattern=SCORER_PATTERN, max_length=120)]
 """A scorer's name, or the dotted path of a team's own: `package.module:ClassName`, `package.module:function`."""
 
 
