@@ -285,7 +285,7 @@ BAD_RECORDS = [
     (chat_of(SYSTEM), r"record 1, traj\.1: a conversation starts with"),
     (chat_of(SYSTEM, agent("Hello")), r"record 1, traj\.1: a conversation starts with"),
     (chat_of(SYSTEM, user("###STOP###")), r"record 1, traj: the customer says nothing"),
-    (chat_of(user("Hi"), {"role": "critic", "content": "x"}), r"record 1, traj\.1: .*critic"),
+    (chat_of(user("Hi"), {"role": "critic", "content": "x"}), r"record 1, traj\.1\.role: .*critic"),
     (chat_of(user("Hi"), {"content": "x"}), r"record 1, traj\.1"),
     (chat_of(user("Hi"), {"role": "assistant"}), r"record 1, traj\.1.*content"),
     (chat_of(user("Hi"), agent([{"type": "text"}])), r"record 1, traj\.1.*content"),  # type: ignore[arg-type]

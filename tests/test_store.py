@@ -191,7 +191,8 @@ def test_another_store_gives_the_same_digest_and_opening_it_is_quiet(place, tmp_
         "print(Store(workspace(Path('ws'))).register(Path('b/bundle.yaml'), train).version.digest)\n"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    env = {**os.environ, "MLFLOW_EXPERIMENT_ID": "77", "MLFLOW_RUN_ID": "77"}  # as within a job of another experiment
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{place[2].version.digest}\n", "")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "ws"]
 

@@ -28,6 +28,8 @@ _FORCED = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_DROPPED = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID")
+"""What the job of another experiment leaves in its environment. It need not exist here, and Assay names its own."""
 _DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _LEVELS = {
     "mlflow": logging.WARNING,
@@ -124,6 +126,8 @@ def _environment_kept(name: str) -> Iterator[None]:
 
 def _client(workspace: Workspace) -> MlflowClient:
     os.environ.update(_FORCED)
+    for name in _DROPPED:
+        os.environ.pop(name, None)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     uri = workspace.tracking_uri
