@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,25 +90,29 @@ def check(
 
 def _tell_unknown_names(session: Session, run: EvalRun, policy: str) -> None:
     """Where in the policy's file a metric or slice stands that the run does not have; the decision is ERROR for it."""
-    from assay.gates.load import refuse_unknown_names
     from assay.registry.errors import ContentError
 
-    path = session.workspace.named_file(session.workspace.policies, policy, "gate policy")
     session.load_policy(policy)
     try:
-        refuse_unknown_names(path, run.metric_names(), {unit.case_id: unit.attributes for unit in run.planned})
+        _refuse_unknown(session, policy, run.metric_names(), {unit.case_id: unit.attributes for unit in run.planned})
     except ContentError as error:
         note(str(error))
 
 
 def _refuse_what_cannot_be_judged(session: Session, suite: str, policy: str) -> None:
     """A policy or suite that cannot be read, or that names what is not there, is told before hours of replay."""
-    from assay.gates.load import refuse_unknown_names
-
     session.load_policy(policy)
     standard = session.standard(suite, None, check_data=False)
     metrics = [metric.name for scorer in standard.scorers for metric in scorer.metrics]
     attributes = {case.id: case.attributes() for case in standard.dataset.cases}
+    _refuse_unknown(session, policy, metrics, attributes)
+
+
+def _refuse_unknown(
+    session: Session, policy: str, metrics: Sequence[str], attributes: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> None:
+    from assay.gates.load import refuse_unknown_names
+
     path = session.workspace.named_file(session.workspace.policies, policy, "gate policy")
     refuse_unknown_names(path, metrics, attributes)
 

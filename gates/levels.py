@@ -14,7 +14,7 @@ from dataclasses import replace
 from assay.gates.checks import QuantileCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import figures, percent, title
-from assay.gates.limits import Ruling, best_bound, more_cases, rule_on, too_few
+from assay.gates.limits import Ruling, best_bound, more_for_share, refuse_wrong_side, rule_on, share_bound, too_few
 from assay.gates.metrics import CaseScore, Sample, collect, sample_bounds
 from assay.gates.policy import GatePolicy
 from assay.gates.statistics import Bounds
@@ -39,9 +39,7 @@ def judge_quantile(check: QuantileCheck, evidence: Evidence, policy: GatePolicy)
     if spec.kind != "mean":
         raise NotMeasuredError(f"{check.metric} is a rate, and has no quantiles: use kind 'limit'")
     higher = spec.direction == "higher_is_better"
-    if higher != (check.at_least is not None):
-        right, wrong = ("at_least", "higher") if higher else ("at_most", "lower")
-        raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
+    refuse_wrong_side(check, spec)
     within = collect(evidence, check.metric, check.slice, lambda score: not check.misses(score.value))
     needed = 1 - check.quantile if higher else check.quantile
     trials = _trials(evidence, check.metric, check.slice, worst=-math.inf if higher else math.inf)
@@ -64,7 +62,7 @@ def _against(
     text = f"{name}: {check.quantile:g} quantile {value} ({outside:g} of {sample.units} trials {side} {check.limit:g})"
     if share < needed:
         return Verdict.FAIL, f"{text} misses the limit {check.limit:g}."
-    bound = _share_bound(sample, alpha)
+    bound = share_bound(sample, alpha)
     if bound is None:
         return Verdict.INCONCLUSIVE, f"{text}: one completed conversation shows nothing."
     text += (
@@ -75,22 +73,13 @@ def _against(
     if bound >= needed:
         return Verdict.PASS, f"{text}, as {needed:g} have to: shown."
 
-    def shown_at(scale: float) -> bool:
-        scaled = _share_bound(sample, alpha, scale)
-        return scaled is not None and scaled >= needed
-
     best = best_bound(sample, alpha)
     hopeless = best is not None and best < needed
     end = " These cannot show it at all, were every one within the limit." if hopeless else ""
     return (
         Verdict.INCONCLUSIVE,
-        f"{text}, and {needed:g} have to: not shown. {more_cases(len(sample.cases), shown_at)}{end}",
+        f"{text}, and {needed:g} have to: not shown. {more_for_share(sample, alpha, needed)}{end}",
     )
-
-
-def _share_bound(sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
-    bounds = sample_bounds(sample, alpha, "clopper_pearson", scale)
-    return None if bounds is None else bounds[0]
 
 
 def _trials(evidence: Evidence, metric: str, slice_text: str, worst: float) -> list[Trial]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from assay.gates.checks import LimitCheck, MeanCheck, ZeroToleranceCheck
+from assay.gates.checks import LimitCheck, MeanCheck, QuantileCheck, ZeroToleranceCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import counted, figures, listed, percent, sample_breakdown, title, worst_cases
 from assay.gates.metrics import IntervalMethod, Sample, collect, estimate_sample, sample_bounds
@@ -13,6 +13,7 @@ from assay.gates.policy import GatePolicy
 from assay.gates.statistics import cases_needed
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import CheckResult, Estimate, Interval, Verdict
+from assay.registry.types.score import MetricSpec
 
 __all__ = [
     "Rule",
@@ -22,8 +23,10 @@ __all__ = [
     "judge_mean",
     "judge_zero_tolerance",
     "more_cases",
+    "more_for_share",
     "refuse_wrong_side",
     "rule_on",
+    "share_bound",
     "too_few",
     "unmeasured",
 ]
@@ -88,10 +91,11 @@ def judge_zero_tolerance(check: ZeroToleranceCheck, evidence: Evidence, policy: 
     return rule_on(evidence, sample, policy, estimate_sample(sample, policy.confidence), rule)
 
 
-def refuse_wrong_side(check: LimitCheck | MeanCheck, sample: Sample) -> None:
+def refuse_wrong_side(check: LimitCheck | MeanCheck | QuantileCheck, spec: MetricSpec) -> None:
     """Raises NotMeasuredError where the limit stands on the side on which the metric is better anyway."""
-    if sample.higher_is_better != (check.at_least is not None):
-        right, wrong = ("at_least", "higher") if sample.higher_is_better else ("at_most", "lower")
+    higher = spec.direction == "higher_is_better"
+    if higher != (check.at_least is not None):
+        right, wrong = ("at_least", "higher") if higher else ("at_most", "lower")
         raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
 
 
@@ -125,6 +129,22 @@ def more_cases(n: int, shown_at: Callable[[float], bool]) -> str:
     if needed is None:
         return "At this rate no practical number of cases would show it."
     return f"About {needed - n:,} more case{'' if needed - n == 1 else 's'} at this rate would show it."
+
+
+def share_bound(sample: Sample, alpha: float, scale: float = 1.0) -> float | None:
+    """The lower bound of a share; None where none can be told."""
+    bounds = sample_bounds(sample, alpha, "clopper_pearson", scale)
+    return None if bounds is None else bounds[0]
+
+
+def more_for_share(sample: Sample, alpha: float, needed: float) -> str:
+    """How many more cases at the same rates would bring the bound of a share to what is needed, as a sentence."""
+
+    def shown_at(scale: float) -> bool:
+        bound = share_bound(sample, alpha, scale)
+        return bound is not None and bound >= needed
+
+    return more_cases(len(sample.cases), shown_at)
 
 
 def best_bound(
@@ -168,7 +188,7 @@ def rule_on(
 
 
 def _against_its_limit(check: LimitCheck | MeanCheck, evidence: Evidence, sample: Sample, policy: GatePolicy) -> Ruling:
-    refuse_wrong_side(check, sample)
+    refuse_wrong_side(check, sample.spec)
 
     def rule(given: Sample) -> tuple[Verdict, str]:
         return _against_limit(check, given, policy)

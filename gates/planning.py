@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from assay.gates.checks import (
@@ -35,7 +35,7 @@ from assay.gates.power import (
 from assay.gates.quantiles import binomial_cdf, normal_probability, normal_quantile
 from assay.gates.repeats import repeated_sample
 from assay.gates.rules import Bench, NoBaseline, judge
-from assay.gates.statistics import cases_needed, clopper_pearson, effective_n, ratio_variance
+from assay.gates.statistics import cases_needed, clopper_pearson, effective_n, first_enough, ratio_variance
 from assay.gates.wording import requirement
 from assay.registry.errors import AssayError, NotMeasuredError, nearest
 from assay.registry.types.decision import Verdict
@@ -253,7 +253,10 @@ class _Planner:
         least = check.min_n
         if check.rules_out is not None:
             rate = check.rules_out
-            least = max(least, _first(lambda n: clopper_pearson(check.max_events, n, alpha)[1] <= rate))
+            start = max(1, check.max_events)
+            least = max(
+                least, first_enough(lambda n: clopper_pearson(check.max_events, n, alpha)[1] <= rate, start) or 0
+            )
         row = replace(row, truth=truth, source=source, needed=least)
         if truth is None:
             return row
@@ -340,14 +343,3 @@ def _worth(sample: Sample | None, alpha: float) -> float:
     if sample is None or not sample.clustered or len(sample.measured) < 2:
         return 1.0
     return effective_n(sample.measured, sample.design_effect, alpha) / len(sample.cases)
-
-
-def _first(enough: Callable[[int], bool]) -> int:
-    high = 1
-    while not enough(high):
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high

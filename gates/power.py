@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from assay.gates.paired import continuity, tango_z
 from assay.gates.quantiles import binomial_cdf, normal_quantile
+from assay.gates.statistics import first_enough
 
 __all__ = [
     "allowed_failures",
@@ -60,7 +61,7 @@ def cases_for_rate(limit: float, truth: float, alpha: float, power: float) -> in
     found, held = _first_case_with(0, limit, alpha), 0
     for allowed in range(_MOST_CASES):
         following = _first_case_with(allowed + 1, limit, alpha)
-        if following > _MOST_CASES:
+        if following is None or following > _MOST_CASES:
             return None
         if binomial_cdf(allowed, following - 1, 1 - truth) < power:
             found, held = following, 0
@@ -71,22 +72,10 @@ def cases_for_rate(limit: float, truth: float, alpha: float, power: float) -> in
     return None
 
 
-def _first_case_with(allowed: int, limit: float, alpha: float) -> int:
-    """The fewest cases in which so many failures are allowed."""
-
-    def enough(n: int) -> bool:
-        return binomial_cdf(allowed, n, 1 - limit) <= alpha
-
-    high = max(allowed, 1)
-    while not enough(high):
-        high *= 2
-        if high > 4 * _MOST_CASES:
-            return high
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def _first_case_with(allowed: int, limit: float, alpha: float) -> int | None:
+    """The fewest cases in which so many failures are allowed; None where that is far beyond any number of cases."""
+    start = max(allowed, 1)
+    return first_enough(lambda n: binomial_cdf(allowed, n, 1 - limit) <= alpha, start, 4 * _MOST_CASES)
 
 
 def cases_for_mean(distance: float, deviation: float, alpha: float, power: float) -> int | None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from assay.gates.checks import EveryCaseCheck, PassKCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import figures, percent, title
-from assay.gates.limits import Ruling, best_bound, more_cases, rule_on, too_few
-from assay.gates.metrics import CaseScore, Sample, collect, estimate_sample, sample_bounds
+from assay.gates.limits import Ruling, best_bound, more_for_share, rule_on, share_bound, too_few
+from assay.gates.metrics import CaseScore, Sample, collect, estimate_sample
 from assay.gates.policy import GatePolicy
 from assay.registry.errors import NotMeasuredError
 from assay.registry.types.decision import Verdict
@@ -146,22 +146,18 @@ def _against_share(check: PassKCheck, sample: Sample, spread: str, policy: GateP
     if value < check.at_least:
         shown, limit = figures(value, check.at_least)
         return Verdict.FAIL, f"{name} {shown} ({len(sample.cases)} cases; {spread}) misses the limit {limit}."
-    bounds = sample_bounds(sample, alpha, "clopper_pearson")
-    if bounds is None:
+    lower = share_bound(sample, alpha)
+    if lower is None:
         return Verdict.INCONCLUSIVE, f"{name} {value:.3f}: one completed case shows nothing."
-    shown, bound, limit = figures(value, bounds[0], check.at_least)
+    shown, bound, limit = figures(value, lower, check.at_least)
     text = f"{name} {shown} ({len(sample.cases)} cases; {spread}), {percent(policy.confidence)} lower bound {bound}, "
     text += f"limit {limit}"
     if sample.completed_cases < check.min_n:
         return Verdict.INCONCLUSIVE, f"{text}: not shown. {too_few(sample.completed_cases, check.min_n)}"
-    if bounds[0] >= check.at_least:
+    if lower >= check.at_least:
         return Verdict.PASS, f"{text}: shown."
 
-    def shown_at(scale: float) -> bool:
-        scaled = sample_bounds(sample, alpha, "clopper_pearson", scale)
-        return scaled is not None and scaled[0] >= check.at_least
-
-    text += f": not shown. {more_cases(len(sample.cases), shown_at)}"
+    text += f": not shown. {more_for_share(sample, alpha, check.at_least)}"
     best = best_bound(sample, alpha)
     if best is not None and best < check.at_least:
         text += (

@@ -22,6 +22,7 @@ __all__ = [
     "clustered_mean",
     "design_effect",
     "effective_n",
+    "first_enough",
     "full_design_effect",
     "guarded_mean",
     "ratio_variance",
@@ -173,14 +174,27 @@ def cases_needed(n: int, shown_at: Callable[[float], bool]) -> int | None:
     Returns:
         None where a million cases would not do.
     """
-    low, high = n, n
-    while not shown_at(high / n):
+    return first_enough(lambda cases: shown_at(cases / n), n, _MOST_CASES)
+
+
+def first_enough(enough: Callable[[int], bool], start: int = 1, most: float = math.inf) -> int | None:
+    """The smallest whole number from `start` on that is enough, by doubling and halving.
+
+    Args:
+        enough: once true, it stays true.
+        most: no number beyond it is tried while doubling.
+
+    Returns:
+        None where none was found up to there.
+    """
+    low, high = start - 1, start
+    while not enough(high):
         low, high = high, high * 2
-        if high > _MOST_CASES:
+        if high > most:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if shown_at(middle / n) else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
