@@ -29,7 +29,9 @@ def altered(answer: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
         return answer | {"choices": [choice | {"finish_reason": fault.kind, "message": message | {"content": ""}}]}
     if fault.kind == "null_content":
         return answer | {"choices": [choice | {"message": message | {"content": None}}]}
-    calls = message.get("tool_calls") or [{"id": "call_0", "type": "function", "function": {"name": "none"}}]
+    calls = message.get("tool_calls") or [
+        {"id": "call_0", "type": "function", "function": {"name": "none", "arguments": "{}"}}
+    ]
     function = calls[0]["function"]
     if fault.kind == "bad_arguments":
         calls = [calls[0] | {"function": function | {"arguments": '{"account": '}}]
@@ -105,9 +107,9 @@ async def _partly(fault: Fault, request: web.BaseRequest, text: bytes, kind: dic
         for _ in range(size >> 16):
             await response.write(b" " * (1 << 16))
     elif fault.kind == "drip":
-        for byte in text:
-            await response.write(bytes([byte]))
-            await asyncio.sleep(fault.seconds / len(text))
+        for n in range(0, len(text), 1 + len(text) // 20):
+            await response.write(text[n : n + 1 + len(text) // 20])
+            await asyncio.sleep(fault.seconds / 20)
     else:
         await response.write(text[: len(text) // 2])
         await asyncio.sleep(0.01)

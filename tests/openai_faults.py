@@ -52,9 +52,9 @@ class Fault:
             raise ValueError(f"no fault {self.kind!r}; there is {', '.join(sorted(KINDS))}")
 
 
-def status(code: int, **more: Any) -> Fault:
+def status(number: int, **more: Any) -> Fault:
     """The fault of an HTTP status."""
-    return Fault("status", status=code, **more)
+    return Fault("status", status=number, **more)
 
 
 @dataclass(frozen=True)

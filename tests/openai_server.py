@@ -143,6 +143,8 @@ class OpenAIServer:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             return await self._complete(request, body)
+        except ConnectionError:  # the client has gone
+            return web.Response()
         finally:
             self.in_flight -= 1
 
