@@ -162,6 +162,5 @@ def _check_silence(finish: str) -> None:
 
 def _sendable(call: Call) -> str:
     """The arguments as they go back into the messages: some endpoints refuse a request in which they are no JSON."""
-    return (
-        call["arguments"] if isinstance(arguments_of(call["arguments"]), dict) and call["arguments"].strip() else "{}"
-    )
+    text = call["arguments"]
+    return text if text.strip() and isinstance(arguments_of(text), dict) else "{}"
