@@ -86,9 +86,9 @@ class EndpointSettings(Frozen):
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Target:
-    """Where requests go, with what. Not to be printed."""
+    """Where requests go, with what. It is not to be printed, so it has no repr of its content."""
 
     url: str
     models_url: str
@@ -110,11 +110,16 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
     headers: dict[str, str] = {}
     secret: list[str] = []
     variable = settings.api_key_env
-    token = environ.get(variable, "").strip() if variable else ""
+    own = any(name.lower() == "authorization" for name in settings.headers)
+    token = environ.get(variable, "").strip() if variable and not own else ""
     if token:
         headers["Authorization"] = f"Bearer {token}"
         secret.append(token)
-    elif variable and ("api_key_env" in settings.model_fields_set or not (_is_local(url) or _brings_key(settings))):
+    elif (
+        variable
+        and not own
+        and ("api_key_env" in settings.model_fields_set or not (_is_local(url) or _brings_key(settings)))
+    ):
         raise ContentError(
             f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
             "An endpoint that needs no key has 'api_key_env: null'",
@@ -123,7 +128,7 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
     for name, content in settings.headers.items():
         filled, values = fill_in(content, environ, key=f"{key}.headers.{name}")
         headers[name] = filled
-        secret += [*values, filled] if values else []
+        secret += values
     for name, content in headers.items():
         if not content.isascii() or not content.isprintable():
             raise ContentError(f"the value of the header {name!r} has characters that no header can have", key=key)
