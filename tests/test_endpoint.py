@@ -383,6 +383,7 @@ def test_a_header_of_ones_own_takes_the_place_of_the_key() -> None:
     environ = {"OPENAI_API_KEY": "another", "TEAM_KEY": CANARY}
     found = target(environ, base_url="https://x.example", headers={"authorization": "Basic ${TEAM_KEY}"})
     assert found.headers == {"authorization": f"Basic {CANARY}"}
+    assert found.key_variable == "TEAM_KEY"
     assert CANARY not in repr(found)
 
 

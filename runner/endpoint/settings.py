@@ -109,26 +109,17 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
     url = _url(settings, environ, key)
     headers: dict[str, str] = {}
     secret: list[str] = []
-    variable = settings.api_key_env
+    variable = None
     own = any(name.lower() == "authorization" for name in settings.headers)
-    token = environ.get(variable, "").strip() if variable and not own else ""
-    if token:
+    if not own and (token := _token(settings, environ, url, key)):
+        variable = settings.api_key_env
         headers["Authorization"] = f"Bearer {token}"
         secret.append(token)
-    elif (
-        variable
-        and not own
-        and ("api_key_env" in settings.model_fields_set or not (_is_local(url) or _brings_key(settings)))
-    ):
-        raise ContentError(
-            f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
-            "An endpoint that needs no key has 'api_key_env: null'",
-            key=f"{key}.api_key_env",
-        )
     for name, content in settings.headers.items():
-        filled, values = fill_in(content, environ, key=f"{key}.headers.{name}")
-        headers[name] = filled
+        headers[name], values = fill_in(content, environ, key=f"{key}.headers.{name}")
         secret += values
+        if values and _SECRET_HEADER.search(name):
+            variable = variable or content[content.index("${") + 2 : content.index("}")]
     for name, content in headers.items():
         if not content.isascii() or not content.isprintable():
             raise ContentError(f"the value of the header {name!r} has characters that no header can have", key=key)
@@ -137,8 +128,23 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
         models_url=_below(url, "models"),
         shown=_shown(url, "chat/completions"),
         headers=headers,
-        key_variable=variable if token else None,
+        key_variable=variable,
         secrets=Secrets(secret),
+    )
+
+
+def _token(settings: EndpointSettings, environ: Mapping[str, str], url: SplitResult, key: str) -> str:
+    """The bearer token; empty where none is needed. Raises ContentError where it is missing."""
+    variable = settings.api_key_env
+    token = environ.get(variable, "").strip() if variable else ""
+    asked_for = "api_key_env" in settings.model_fields_set
+    others = any(_SECRET_HEADER.search(name) for name in settings.headers)
+    if token or variable is None or (not asked_for and (_is_local(url) or others)):
+        return token
+    raise ContentError(
+        f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
+        "An endpoint that needs no key has 'api_key_env: null'",
+        key=f"{key}.api_key_env",
     )
 
 
@@ -181,10 +187,6 @@ def _below(url: SplitResult, name: str) -> str:
 
 def _shown(url: SplitResult, name: str = "") -> str:
     return _below(url._replace(query=""), name).rstrip("/")
-
-
-def _brings_key(settings: EndpointSettings) -> bool:
-    return any(_SECRET_HEADER.search(name) for name in settings.headers)
 
 
 def _is_local(url: SplitResult) -> bool:
