@@ -7,7 +7,7 @@ several.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from assay.registry.types.score import ScoreRecord
@@ -18,7 +18,7 @@ from assay.runner.customers.base import Customer
 from assay.runner.evaluate import Subject
 from assay.runner.journal import Journal
 from assay.runner.replay import Limits, Replayed, Spending, Trial, replay, scripted
-from assay.runner.scoring import Scoring, grave_findings
+from assay.runner.scoring import Scoring, violations
 
 __all__ = ["Done", "Rerun", "collect"]
 
@@ -40,8 +40,7 @@ class Done:
     fresh: bool
     completed: bool
     handed_off: bool
-    grave: int
-    """Findings of high or critical severity."""
+    violations: int
     cost_usd: float
 
     @classmethod
@@ -54,7 +53,7 @@ class Done:
             fresh=replayed.fresh,
             completed=trajectory.outcome is Outcome.COMPLETED,
             handed_off=bool(trajectory.handoffs),
-            grave=len(grave_findings(records)),
+            violations=violations(records),
             cost_usd=trajectory.usage.cost_usd if replayed.fresh else 0.0,
         )
 
@@ -62,7 +61,7 @@ class Done:
 def collect(
     agent: Agent,
     subject: Subject,
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     settings: ReplaySettings,
     journal: Journal,
     scoring: Scoring,
