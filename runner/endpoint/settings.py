@@ -135,11 +135,11 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
 
 def _token(settings: EndpointSettings, environ: Mapping[str, str], url: SplitResult, key: str) -> str:
     """The bearer token; empty where none is needed. Raises ContentError where it is missing."""
-    variable = settings.api_key_env
-    token = environ.get(variable, "").strip() if variable else ""
-    asked_for = "api_key_env" in settings.model_fields_set
-    others = any(_SECRET_HEADER.search(name) for name in settings.headers)
-    if token or variable is None or (not asked_for and (_is_local(url) or others)):
+    variable, asked_for = settings.api_key_env, "api_key_env" in settings.model_fields_set
+    if variable is None or (not asked_for and any(_SECRET_HEADER.search(name) for name in settings.headers)):
+        return ""  # an endpoint that is given another key is not shown this one
+    token = environ.get(variable, "").strip()
+    if token or (not asked_for and _is_local(url)):
         return token
     raise ContentError(
         f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
