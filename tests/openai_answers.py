@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -42,12 +43,19 @@ def altered(answer: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
     return answer | {"choices": [choice | {"message": message | {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
 
 
-async def whole(answer: dict[str, Any], request: web.BaseRequest, asked: dict[str, Any]) -> web.StreamResponse:
+async def whole(
+    answer: dict[str, Any], request: web.BaseRequest, asked: dict[str, Any], completed: Callable[[], None]
+) -> web.StreamResponse:
+    """Write the answer. `completed` is called before its last piece leaves: whoever has read it finds it noted."""
     if not asked.get("stream"):
+        completed()
         return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
     response = await _stream(request)
-    for event in events(answer, usage=bool((asked.get("stream_options") or {}).get("include_usage"))):
+    *most, last = events(answer, usage=bool((asked.get("stream_options") or {}).get("include_usage")))
+    for event in most:
         await response.write(event)
+    completed()
+    await response.write(last)
     await response.write_eof()
     return response
 

@@ -187,9 +187,7 @@ class OpenAIServer:
             response = await broken(fault, request, answer, stream=bool(asked.get("stream")))
             call.completed = fault.kind == "drip"
             return response
-        response = await whole(altered(answer, fault), request, asked)
-        call.completed = True
-        return response
+        return await whole(altered(answer, fault), request, asked, lambda: setattr(call, "completed", True))
 
     def _fault(self, call: Call) -> Fault | None:
         if self.limit is not None and self.in_flight > self.limit:

@@ -23,7 +23,7 @@ from assay.runner.journal import Journal
 from assay.runner.replay import Limits, plan, replay
 
 CANARY = "sk-canary-8812Qz0123456789"
-TURN_S = 1.5
+TURN_S = 3.0
 RETRY_AFTER_S = 0.3
 FAULTS = {
     status(429, retry_after=RETRY_AFTER_S): 0.10,

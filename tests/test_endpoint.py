@@ -233,6 +233,21 @@ def test_by_default_a_hang_costs_half_of_the_turn_and_a_second_attempt_makes_it(
     assert 0.25 < second - first < 0.6
 
 
+def test_a_loop_that_was_held_up_does_not_give_up_an_answer_that_has_arrived() -> None:
+    async def run() -> int:
+        async with endpoint(server.base_url, attempt_timeout_s=0.2) as client:
+            asking = asyncio.create_task(client.complete(REQUEST))
+            while not server.log:
+                await asyncio.sleep(0.001)
+            time.sleep(0.5)  # the process was busy, or the machine: by now the answer is in the socket
+            assert (await asking)["text"] == reply_to(MESSAGES)
+            return client.statistics.attempts
+
+    with OpenAIServer(latency=0.05) as server:
+        assert asyncio.run(run()) == 1
+        assert server.repeated == []
+
+
 def test_no_endpoint_there_is_told_as_such_and_further_calls_do_not_wait_long() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

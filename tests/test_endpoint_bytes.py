@@ -127,7 +127,9 @@ STOP = _event('{"choices":[{"delta":{},"finish_reason":"stop"}]}')
 
 def stream_of(*parts: bytes, ends: bool = True) -> bytes:
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
     return head + body + (b"0\r\n\r\n" if ends else b"")
 
 

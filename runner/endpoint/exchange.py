@@ -15,7 +15,7 @@ from assay.runner.endpoint.answers import Answer, loads, read_completion
 from assay.runner.endpoint.errors import AnswerError, AttemptError
 from assay.runner.endpoint.events import StreamedAnswer
 from assay.runner.endpoint.settings import Target
-from assay.runner.endpoint.waiting import retry_after
+from assay.runner.endpoint.waiting import fair_timeout, retry_after
 
 __all__ = ["Exchange"]
 
@@ -44,7 +44,7 @@ class Exchange:
 
     async def _within(self, body: bytes, headers: dict[str, str], timeout_s: float) -> Answer:
         stream: list[StreamedAnswer] = []
-        limit = asyncio.timeout(timeout_s)
+        limit = fair_timeout(timeout_s)
         try:
             async with limit:
                 return await self._post(body, headers, stream)

@@ -7,10 +7,11 @@ import random
 import time
 from collections.abc import Awaitable, Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any, Self
 
 from assay.runner import deadline
 
-__all__ = ["backoff", "left_of_turn", "our_wait", "pause", "retry_after"]
+__all__ = ["backoff", "fair_timeout", "left_of_turn", "our_wait", "pause", "retry_after"]
 
 _AT_MOST = 24 * 3600.0
 """Longer than anything waits, and short enough to add to a clock."""
@@ -41,6 +42,44 @@ async def our_wait(what: Awaitable[object], at_most: float = _AT_MOST) -> float:
         took = clock() - began
         deadline.waited(took - at_most)
     return took
+
+
+class fair_timeout:  # noqa: N801 - reads as the function that it stands in for
+    """`asyncio.timeout`, except that it gives the time back for which the event loop itself was not there.
+
+    Where the loop was held up past the deadline, what was awaited may lie there, received and unread: it gets as long
+    again to be read, before it is given up.
+    """
+
+    _LATE_S = 0.01
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._due(self._loop.time() + self._seconds)
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        self._timer.cancel()
+        return await self._timeout.__aexit__(*raised)
+
+    def expired(self) -> bool:
+        """Whether the time ran out."""
+        return self._timeout.expired()
+
+    def _due(self, when: float) -> None:
+        self._timer = self._loop.call_at(when, self._look, when)
+
+    def _look(self, when: float) -> None:
+        now = self._loop.time()
+        if now - when > self._LATE_S:
+            self._due(now + (now - when))
+        else:
+            self._timeout.reschedule(now)
 
 
 def backoff(failed: int, first_s: float, longest_s: float) -> float:
