@@ -464,3 +464,26 @@ def test_what_is_missing_is_told_before_anything_runs(environ: dict[str, str], s
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         EndpointSettings.model_validate(settings)
+
+
+def test_the_proxy_of_the_environment_is_used_only_where_it_is_asked_for(monkeypatch) -> None:
+    with OpenAIServer() as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+        answer, _ = ask("http://model.invalid/v1", use_proxy=True)
+        assert answer["text"] == reply_to(MESSAGES)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        assert ask(server.base_url)[0] == answer
+
+
+def test_processes_that_share_an_endpoint_share_its_limits() -> None:
+    async def run() -> float:
+        settings = EndpointSettings(base_url=server.base_url, max_in_flight=8, requests_per_minute=600)
+        async with Endpoint(settings, environ={}, share=0.25) as client:
+            assert client.window == 2
+            began = time.monotonic()
+            await _many(client, 5)
+            return time.monotonic() - began
+
+    with OpenAIServer(latency=0.01) as server:
+        assert asyncio.run(run()) >= 0.8  # 2.5 at once, then 2.5 a second
+        assert server.most_in_flight <= 2
