@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,13 +22,15 @@ from openai_server import OpenAIServer
 from test_replay import case
 
 from assay.registry.errors import ContentError
-from assay.registry.types.bundle import Adapter, TriageConfig
+from assay.registry.strict import load_yaml
+from assay.registry.types.bundle import Adapter, BundleSource, TriageConfig
 from assay.registry.types.case import Case
 from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Handoff, Outcome, Retrieval, Say, ToolCall, Trajectory
 from assay.runner.agents.base import ConversationContext
-from assay.runner.agents.openai.agent import build_openai_agent
-from assay.runner.agents.openai.settings import read_openai_settings
+from assay.runner.agents.openai.agent import build_openai_agent, check_openai_bundle
+from assay.runner.agents.openai.settings import OpenAISettings, read_openai_settings
+from assay.runner.endpoint.settings import Retries
 
 FIXTURES = [
     {"name": "get_balance", "arguments": {"account": "savings"}, "result": {"balance": 9}},
@@ -368,3 +371,68 @@ def test_kill_9_half_way_asks_no_completed_call_again(tmp_path) -> None:
         assert len(server.log) - before == 90 - written
         answered_unseen = sum(call.completed for call in server.log[:before]) - written
         assert len(server.repeated) == answered_unseen <= 4
+
+
+# --- the bundle file, and the page about it ---
+
+PAGE = (Path(__file__).parents[1] / "docs" / "openai-agents.md").read_text(encoding="utf-8")
+BUNDLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (prompt,) = re.findall(r"^```markdown\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "prompt.md").write_text(prompt, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", BUNDLES)
+def test_the_bundles_of_the_docs_are_what_an_agent_runs_with(folder, monkeypatch, text: str) -> None:
+    for name in ("OPENAI_API_KEY", "GATEWAY_KEY", "GATEWAY_TENANT"):
+        monkeypatch.setenv(name, "key-of-the-docs")
+    monkeypatch.setenv("GATEWAY_URL", "https://gateway.example/v1")
+    file = folder / "bundle.yaml"
+    file.write_text(text, encoding="utf-8")
+    source = load_yaml(file, BundleSource)
+    check_openai_bundle(source, file)
+    bundle = manifest(source.adapter.settings, tools=source.tools).model_copy(update={"model": source.model})
+    build_openai_agent(bundle, (folder / "prompt.md").read_text(), None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "api_key_env: OPENAI_API_KEY",
+            "api_key: sk-1",
+            "yaml: adapter.settings.api_key: unknown key 'api_key'",
+        ),
+        (
+            "max_tokens: 800",
+            "parameters: {stream: true}",
+            "yaml: model.parameters.stream: 'stream' is the agent's",
+        ),
+        (
+            "name: get_balance",
+            "name: transfer_to_human",
+            "yaml: tools: 'transfer_to_human' is the tool by which",
+        ),
+        ("kind: openai", "kind: openai\n  settings_: {}", "settings_"),
+        ("prompt.md", "promt.md", "promt.md: there is no such file. Did you mean 'prompt.md'?"),
+        ("retrieval:\n  knowledge: knowledge\n  top_k: 4\n", "", None),
+    ],
+)
+def test_a_bundle_file_that_does_not_fit_is_told_by_place(folder, old: str, new: str, says: str | None) -> None:
+    file = folder / "bundle.yaml"
+    assert old in BUNDLES[0]
+    file.write_text(BUNDLES[0].replace(old, new), encoding="utf-8")
+    if says is None:
+        check_openai_bundle(load_yaml(file, BundleSource), file)
+        return
+    with pytest.raises(ContentError) as raised:
+        check_openai_bundle(load_yaml(file, BundleSource), file)
+    assert says in str(raised.value)
+
+
+def test_every_setting_is_on_the_page() -> None:
+    assert [name for name in (*OpenAISettings.model_fields, *Retries.model_fields) if f"`{name}`" not in PAGE] == []

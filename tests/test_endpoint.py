@@ -379,6 +379,20 @@ def test_keys_and_headers_come_from_the_environment() -> None:
     assert found.shown == "https://gateway.example/v1/chat/completions"
 
 
+def test_a_header_of_ones_own_takes_the_place_of_the_key() -> None:
+    environ = {"OPENAI_API_KEY": "another", "TEAM_KEY": CANARY}
+    found = target(environ, base_url="https://x.example", headers={"authorization": "Basic ${TEAM_KEY}"})
+    assert found.headers == {"authorization": f"Basic {CANARY}"}
+    assert found.key_variable == "TEAM_KEY"
+    assert CANARY not in repr(found)
+
+
+def test_an_endpoint_with_a_key_of_its_own_kind_is_not_shown_the_default_one() -> None:
+    environ = {"OPENAI_API_KEY": "another", "AZURE_KEY": CANARY}
+    found = target(environ, base_url="https://x.example", headers={"api-key": "${AZURE_KEY}"})
+    assert found.headers == {"api-key": CANARY}
+
+
 @pytest.mark.parametrize("url", ["http://localhost:8000/v1", "http://127.0.0.1:11434/v1", "http://[::1]:1/v1"])
 def test_a_server_on_this_machine_needs_no_key(url: str) -> None:
     assert "Authorization" not in target(base_url=url).headers

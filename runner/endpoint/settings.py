@@ -86,9 +86,9 @@ class EndpointSettings(Frozen):
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Target:
-    """Where requests go, with what. Not to be printed."""
+    """Where requests go, with what. It is not to be printed, so it has no repr of its content."""
 
     url: str
     models_url: str
@@ -109,21 +109,17 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
     url = _url(settings, environ, key)
     headers: dict[str, str] = {}
     secret: list[str] = []
-    variable = settings.api_key_env
-    token = environ.get(variable, "").strip() if variable else ""
-    if token:
+    variable = None
+    own = any(name.lower() == "authorization" for name in settings.headers)
+    if not own and (token := _token(settings, environ, url, key)):
+        variable = settings.api_key_env
         headers["Authorization"] = f"Bearer {token}"
         secret.append(token)
-    elif variable and ("api_key_env" in settings.model_fields_set or not (_is_local(url) or _brings_key(settings))):
-        raise ContentError(
-            f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
-            "An endpoint that needs no key has 'api_key_env: null'",
-            key=f"{key}.api_key_env",
-        )
     for name, content in settings.headers.items():
-        filled, values = fill_in(content, environ, key=f"{key}.headers.{name}")
-        headers[name] = filled
-        secret += [*values, filled] if values else []
+        headers[name], values = fill_in(content, environ, key=f"{key}.headers.{name}")
+        secret += values
+        if values and _SECRET_HEADER.search(name):
+            variable = variable or content[content.index("${") + 2 : content.index("}")]
     for name, content in headers.items():
         if not content.isascii() or not content.isprintable():
             raise ContentError(f"the value of the header {name!r} has characters that no header can have", key=key)
@@ -132,8 +128,23 @@ def target_of(settings: EndpointSettings, environ: Mapping[str, str], *, key: st
         models_url=_below(url, "models"),
         shown=_shown(url, "chat/completions"),
         headers=headers,
-        key_variable=variable if token else None,
+        key_variable=variable,
         secrets=Secrets(secret),
+    )
+
+
+def _token(settings: EndpointSettings, environ: Mapping[str, str], url: SplitResult, key: str) -> str:
+    """The bearer token; empty where none is needed. Raises ContentError where it is missing."""
+    variable, asked_for = settings.api_key_env, "api_key_env" in settings.model_fields_set
+    if variable is None or (not asked_for and any(_SECRET_HEADER.search(name) for name in settings.headers)):
+        return ""  # an endpoint that is given another key is not shown this one
+    token = environ.get(variable, "").strip()
+    if token or (not asked_for and _is_local(url)):
+        return token
+    raise ContentError(
+        f"the environment variable {variable} is not set: it should hold the key for {_shown(url)}. "
+        "An endpoint that needs no key has 'api_key_env: null'",
+        key=f"{key}.api_key_env",
     )
 
 
@@ -176,10 +187,6 @@ def _below(url: SplitResult, name: str) -> str:
 
 def _shown(url: SplitResult, name: str = "") -> str:
     return _below(url._replace(query=""), name).rstrip("/")
-
-
-def _brings_key(settings: EndpointSettings) -> bool:
-    return any(_SECRET_HEADER.search(name) for name in settings.headers)
 
 
 def _is_local(url: SplitResult) -> bool:

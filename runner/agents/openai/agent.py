@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.search import Retriever
-from assay.registry.types.bundle import BundleManifest, ChatConfig
+from assay.registry.strict import read_text
+from assay.registry.types.bundle import BundleManifest, BundleSource, ChatConfig
 from assay.runner.agents.base import AgentSession, ConversationContext
 from assay.runner.agents.openai.prompt import SystemPrompt
 from assay.runner.agents.openai.session import Equipment, OpenAISession
-from assay.runner.agents.openai.settings import OpenAISettings, check_tools, model_of, read_openai_settings
+from assay.runner.agents.openai.settings import OpenAISettings, chat_model, check_tools, read_openai_settings
 from assay.runner.agents.openai.tools import offered
 from assay.runner.endpoint.client import Endpoint
 from assay.runner.endpoint.statistics import Statistics
 
-__all__ = ["OpenAIAgent", "build_openai_agent"]
+__all__ = ["OpenAIAgent", "build_openai_agent", "check_openai_bundle"]
 
 
 class OpenAIAgent:
@@ -59,8 +61,8 @@ def build_openai_agent(
         ContentError: the settings, the model, the tools or the prompt do not fit, or a variable of the environment that
             the settings name is not set.
     """
-    settings = _with_retrieval(read_openai_settings(manifest.adapter), retriever)
-    model = model_of(manifest)
+    settings = _with_retrieval(read_openai_settings(manifest.adapter), retriever is not None)
+    model = chat_model(manifest.model)
     check_tools(manifest.tools, settings)
     equipment = Equipment(
         endpoint=Endpoint(settings, prices=(model.input_usd_per_million, model.output_usd_per_million), share=share),
@@ -73,10 +75,32 @@ def build_openai_agent(
     return OpenAIAgent(equipment, SystemPrompt(prompt, manifest.agent))
 
 
-def _with_retrieval(settings: OpenAISettings, retriever: Retriever | None) -> OpenAISettings:
+def check_openai_bundle(source: BundleSource, file: Path) -> None:
+    """Refuse a bundle file that its agent could not run with, whatever the environment.
+
+    Raises:
+        ContentError: the settings, the model, the tools or the prompt are ill-formed; names the file.
+    """
+    settings = read_openai_settings(source.adapter, file)
+    try:
+        chat_model(source.model)
+        check_tools(source.tools, _with_retrieval(settings, source.retrieval is not None))
+    except ContentError as error:
+        raise ContentError(error.problem, file=file, key=error.key) from None
+    if source.prompt is None:
+        raise ContentError("an agent of kind 'openai' needs a prompt", file=file, key="prompt")
+    prompt = file.parent / source.prompt.file
+    text = read_text(prompt)
+    try:
+        SystemPrompt(text, source.agent)
+    except ContentError as error:
+        raise ContentError(error.problem, file=prompt) from None
+
+
+def _with_retrieval(settings: OpenAISettings, knowledge: bool) -> OpenAISettings:
     if settings.retrieval is None:
-        return settings.model_copy(update={"retrieval": "off" if retriever is None else "per_turn"})
-    if settings.retrieval != "off" and retriever is None:
+        return settings.model_copy(update={"retrieval": "per_turn" if knowledge else "off"})
+    if settings.retrieval != "off" and not knowledge:
         raise ContentError(
             f"it is {settings.retrieval!r}, but the bundle has no knowledge to search (no key 'retrieval')",
             key="adapter.settings.retrieval",

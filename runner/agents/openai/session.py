@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, cast
-
-import orjson
 
 from assay.registry.errors import AssayError
 from assay.registry.retrieval.search import Retriever
@@ -134,19 +133,23 @@ class OpenAISession:
         if result.error is not None and name not in self._with.tools:
             result = ToolResult(error=unknown_tool(name, [*self._with.tools]))
         if result.error is not None:
-            return orjson.dumps({"error": result.error}).decode()
-        return result.result if isinstance(result.result, str) else orjson.dumps(result.result).decode()
+            return _text_of({"error": result.error})
+        return result.result if isinstance(result.result, str) else _text_of(result.result)
 
     async def _refuse(self, call: Call, why: str, turn: TurnChannel) -> str:
         """A call that cannot be made, recorded so that no fixture answers it: the tool must not count as called."""
         await turn.tool(f"{call['name']} (unreadable arguments)", {"arguments": call["arguments"]})
-        return orjson.dumps({"error": why}).decode()
+        return _text_of({"error": why})
 
     def _search(self, query: str, turn: TurnChannel) -> Any:
         assert self._with.retriever is not None
         passages = self._with.retriever.search(query, self._context.date)
         turn.retrieved(query, passages)
         return passages
+
+
+def _text_of(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _check_silence(finish: str) -> None:

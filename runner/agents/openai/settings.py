@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 
 from assay.registry.errors import ContentError, nearest
 from assay.registry.strict import validation_problems
-from assay.registry.types.bundle import Adapter, BundleManifest, ChatConfig, ToolSpec
+from assay.registry.types.bundle import Adapter, ChatConfig, ToolSpec
 from assay.runner.endpoint.settings import EndpointSettings
 
-__all__ = ["SEARCH_TOOL", "OpenAISettings", "check_tools", "model_of", "read_openai_settings"]
+__all__ = ["SEARCH_TOOL", "OpenAISettings", "chat_model", "check_tools", "read_openai_settings"]
 
 SEARCH_TOOL = "search_knowledge"
 """The tool by which the model searches itself, under `retrieval: tool`."""
@@ -55,15 +55,15 @@ def read_openai_settings(adapter: Adapter, file: Path | None = None) -> OpenAISe
         raise ContentError("\n".join(map(str, lines))) from None
 
 
-def model_of(manifest: BundleManifest) -> ChatConfig:
-    """The model that the bundle's agent runs on.
+def chat_model(model: object) -> ChatConfig:
+    """The model of a bundle's agent.
 
     Raises:
         ContentError: it is of another kind, or its `parameters` say what the agent itself says.
     """
-    model = manifest.model
     if not isinstance(model, ChatConfig):
-        raise ContentError(f"an agent of kind 'openai' runs on a model of kind 'chat', not {model.kind!r}", key="model")
+        kind = getattr(model, "kind", None)
+        raise ContentError(f"an agent of kind 'openai' runs on a model of kind 'chat', not {kind!r}", key="model")
     for name in model.parameters:
         if name in _HAVE_A_KEY:
             raise ContentError(f"{name!r} stands under 'model' itself", key=f"model.parameters.{name}")
