@@ -61,10 +61,7 @@ def drive(value: Any, exchange: Exchange) -> list[dict[str, Any]] | None:
     item = next(value, _END)
     while item is not _END:
         asked = pieces.take(item)
-        if asked is None:
-            item = next(value, _END)
-        else:
-            item = _sent(value, exchange.ask(asked).result())
+        item = next(value, _END) if asked is None else _sent(value, exchange.ask(asked).result())
     pieces.flush()
     return None
 

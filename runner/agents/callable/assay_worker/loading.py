@@ -28,13 +28,17 @@ def load_target(target: str, source: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
     except SyntaxError as error:
-        raise LoadError(f"{below(error.filename or module, source)}:{error.lineno}: not valid Python: {error.msg}")
+        raise LoadError(
+            f"{below(error.filename or module, source)}:{error.lineno}: not valid Python: {error.msg}"
+        ) from None
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(error.name + ".")):
-            raise LoadError(f"there is no module {module!r} in the agent's source.{near(module, modules(source))}")
-        raise LoadError(f"importing {module!r} failed: {told(error, source)}. Is it installed in {sys.executable}?")
+            hint = near(module, modules(source))
+            raise LoadError(f"there is no module {module!r} in the agent's source.{hint}") from None
+        text = f"importing {module!r} failed: {told(error, source)}. Is it installed for {sys.executable}?"
+        raise LoadError(text) from None
     except BaseException as error:
-        raise LoadError(f"importing {module!r} failed: {told(error, source)}")
+        raise LoadError(f"importing {module!r} failed: {told(error, source)}") from None
     origin = os.path.realpath(getattr(found, "__file__", None) or "")
     if not origin.startswith(source + os.sep):
         raise LoadError(
@@ -71,8 +75,8 @@ def modules(source: str) -> list[str]:
     """Every module of the source, dotted."""
     found = []
     for folder, _, files in os.walk(source):
-        parts = os.path.relpath(folder, source).split(os.sep) if folder != source else []
-        found += [".".join([*parts, name[:-3]]) for name in files if name.endswith(".py")]
+        paths = (os.path.relpath(f"{folder}/{name}", source) for name in files if name.endswith(".py"))
+        found += [path[:-3].replace(os.sep, ".") for path in paths]
     return [name[: -len(".__init__")] if name.endswith(".__init__") else name for name in found]
 
 

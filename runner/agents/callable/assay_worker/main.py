@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import faulthandler
 import os
 import queue
@@ -57,8 +58,8 @@ class Worker:
         self._threads = _Threads()
         self._turns: dict[int, Exchange] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._open: dict[str, Callable[[Turn], Any]] = {}
-        self._ended = threading.Event()
+        self._sessions: dict[int, Callable[[Turn], Any]] = {}
+        self._ready = threading.Event()
 
     def load(self, config: dict[str, Any]) -> None:
         """Find the agent's code. Raises LoadError, and whatever a factory raises."""
@@ -75,12 +76,10 @@ class Worker:
 
     def listen(self, first: queue.SimpleQueue[dict[str, Any]]) -> None:
         """Take messages until there are no more, then end the process, by force where it does not end by itself."""
-        self._ready = threading.Event()
         messages = self._wire.messages()
         first.put(next(messages, {}))
         for message in messages:
-            if not self._ready.is_set():
-                self._ready.wait()
+            self._ready.wait()
             self._take(message)
         timer = threading.Timer(GRACE_S, end_with_children)
         timer.daemon = True
@@ -104,12 +103,12 @@ class Worker:
             self._turns[number].end()
             self._loop.call_soon_threadsafe(self._cancel_task, number)
         elif kind == "forget":
-            self._open.pop(message["conversation"], None)
+            self._sessions.pop(message["session"], None)
 
     def _in_thread(self, message: dict[str, Any], exchange: Exchange) -> None:
         try:
             turn = self._turn(message, exchange)
-            respond = self._responder(turn)
+            respond = self._responder(turn, message["session"])
             while True:
                 value = respond(turn)
                 if is_stream(value):
@@ -130,7 +129,7 @@ class Worker:
     async def _in_loop(self, message: dict[str, Any], exchange: Exchange) -> None:
         try:
             turn = self._turn(message, exchange)
-            respond = self._responder(turn)
+            respond = self._responder(turn, message["session"])
             while True:
                 again = await drive_async(respond(turn), exchange)
                 if again is None:
@@ -147,13 +146,12 @@ class Worker:
         request = message["turn"]
         return Turn(request, Conversation(request, self._prompt, self._retrieval), exchange)
 
-    def _responder(self, turn: Turn) -> Callable[[Turn], Any]:
+    def _responder(self, turn: Turn, session: int) -> Callable[[Turn], Any]:
         if not self.target.stateful:
             return self.target.open(turn.conversation)
-        name = turn.conversation.id
-        if name not in self._open:
-            self._open[name] = self.target.open(turn.conversation)
-        return self._open[name]
+        if session not in self._sessions:
+            self._sessions[session] = self.target.open(turn.conversation)
+        return self._sessions[session]
 
     def _add_results(self, turn: Turn, answers: Any) -> None:
         if not self.target.sees_results:
@@ -230,7 +228,5 @@ def _die_with_parent() -> None:
     if sys.platform.startswith("linux"):
         import ctypes
 
-        try:
+        with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
-        except (AttributeError, OSError):
-            pass

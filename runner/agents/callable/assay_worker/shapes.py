@@ -125,8 +125,7 @@ def _class(found: type, name: str) -> Target:
     def make(conversation: Conversation) -> Responder:
         return call.bound((found(conversation) if given else found()).respond)
 
-    target = Target(call, make)
-    return target
+    return Target(call, make)
 
 
 def _object(made: Any, name: str) -> Responder:
