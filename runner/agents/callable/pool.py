@@ -65,6 +65,8 @@ class Pool:
     def __init__(self, start: Starter, workers: int, concurrency: int) -> None:
         self._start, self._workers, self._concurrency = start, workers, concurrency
         self._places: list[_Place] = []
+        self._processes: set[WorkerProcess] = set()
+        """All that were ever started; the dead ones still have pipes to be closed."""
         self._settling: set[asyncio.Task[None]] = set()
         self._free = asyncio.Condition()
         self.stateful = False
@@ -88,7 +90,8 @@ class Pool:
         places, self._places = self._places, []
         for place in places:
             place.starting.cancel()
-        await asyncio.gather(*(place.worker.stop() for place in places if place.worker), return_exceptions=True)
+        await asyncio.gather(*(place.starting for place in places), return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self._processes), return_exceptions=True)
 
     async def lease(self) -> Lease:
         """A process, as soon as one is free. Raises AgentProcessError: a further one could not be started."""
@@ -150,7 +153,12 @@ class Pool:
         return best
 
     def _begin(self) -> _Place:
-        place = _Place(asyncio.get_running_loop().create_task(self._start()))
+        async def start() -> tuple[WorkerProcess, dict[str, Any]]:
+            worker, said = await self._start()
+            self._processes.add(worker)
+            return worker, said
+
+        place = _Place(asyncio.get_running_loop().create_task(start()))
         self._places.append(place)
         return place
 
