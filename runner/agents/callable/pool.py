@@ -12,20 +12,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from assay.registry.errors import ContentError
 from assay.runner.agents.callable.process import AgentProcessError, WorkerProcess
-from assay.runner.deadline import waited
+from assay.runner.endpoint.waiting import our_wait
 
 __all__ = ["Lease", "Pool"]
 
 _SETTLE_S = 0.5
 """How long code that was told to stop may take before its process counts as stuck."""
-_STEP_S = 0.5
 
 Starter = Callable[[], Coroutine[Any, Any, tuple[WorkerProcess, dict[str, Any]]]]
 
@@ -98,7 +96,8 @@ class Pool:
         place = await self._find()
         place.users += 1
         try:
-            await _while_waiting(place.starting)
+            if not place.starting.done():
+                await our_wait(asyncio.wait({place.starting}))
             place.worker, _ = place.starting.result()
         except BaseException as error:
             self.give_back(place)
@@ -139,9 +138,7 @@ class Pool:
                 found = self._choose()
                 if found is not None:
                     return found
-                waited(_STEP_S)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._free.wait(), _STEP_S)
+                await our_wait(self._free.wait())
 
     def _choose(self) -> _Place | None:
         self._places = [p for p in self._places if not (p.worker and p.worker.death)]
@@ -165,10 +162,3 @@ class Pool:
     async def _wake(self) -> None:
         async with self._free:
             self._free.notify_all()
-
-
-async def _while_waiting(task: asyncio.Task[Any]) -> None:
-    """Wait for a task that others wait for too; the deadlines of the running turn stand still meanwhile."""
-    while not task.done():
-        waited(_STEP_S)
-        await asyncio.wait({task}, timeout=_STEP_S)
