@@ -19,7 +19,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen, JsonValue
@@ -50,14 +50,18 @@ class AgentReplyError(Exception):
     """An agent's answer is not what the contract says; names the key and what is wrong with it."""
 
 
-class Message(Frozen):
+class _Contract(Frozen):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Message(_Contract):
     """One message of the conversation so far, in the form that chat APIs take."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
-class ToolAnswer(Frozen):
+class ToolAnswer(_Contract):
     """The answer to a tool call that the agent asked for: `result`, or `error` with what went wrong."""
 
     id: str
@@ -67,7 +71,7 @@ class ToolAnswer(Frozen):
     error: str | None = None
 
 
-class TurnRequest(Frozen):
+class TurnRequest(_Contract):
     """What an agent is told about one customer turn."""
 
     conversation: str
@@ -88,33 +92,41 @@ class TurnRequest(Frozen):
     """Answers to all tool calls of this turn that were asked for, in order; empty when the turn begins."""
 
 
-class _Triage(Frozen):
+class TriageGuess(_Contract):
+    """What the agent takes the request to be, `confidence` in [0, 1]."""
+
     intent: str
     confidence: Annotated[float, Field(ge=0, le=1)]
     signals: tuple[str, ...] = ()
 
 
-class _Search(Frozen):
+class Search(_Contract):
+    """A search of the knowledge base, with what it found, best first."""
+
     query: str
     passages: tuple[Passage, ...]
 
 
-class _Call(Frozen):
+class _Call(_Contract):
     name: Annotated[str, Field(min_length=1)]
     arguments: dict[str, JsonValue] = {}
 
 
-class _WantedCall(_Call):
+class WantedCall(_Call):
+    """A tool call that Assay is to answer."""
+
     id: str = ""
     """How its answer will be called, unique in the turn; `call-1`, `call-2`, ... where it is empty."""
 
 
-class _MadeCall(_Call):
+class MadeCall(_Call):
+    """A tool call that the agent has made itself, with its outcome."""
+
     result: JsonValue = None
     error: str | None = None
 
 
-class _Event(Frozen):
+class _Event(_Contract):
     role: str = ""
     """The part of the agent that acts; the reply's `role` where it is empty."""
 
@@ -126,25 +138,25 @@ class SayEvent(_Event):
     text: str
 
 
-class TriageEvent(_Event, _Triage):
+class TriageEvent(_Event, TriageGuess):
     """What the agent takes the request to be, `confidence` in [0, 1]."""
 
     type: Literal["triage"]
 
 
-class RetrievalEvent(_Event, _Search):
+class RetrievalEvent(_Event, Search):
     """A search of the knowledge base, with what it found, best first."""
 
     type: Literal["retrieval"]
 
 
-class ToolCallEvent(_Event, _WantedCall):
+class ToolCallEvent(_Event, WantedCall):
     """A tool call that Assay is to answer."""
 
     type: Literal["tool_call"]
 
 
-class ToolResultEvent(_Event, _MadeCall):
+class ToolResultEvent(_Event, MadeCall):
     """A tool call that the agent has made itself, with its outcome."""
 
     type: Literal["tool_result"]
@@ -176,16 +188,16 @@ _Texts = Annotated[
 ]
 
 
-class AgentReply(Frozen):
+class AgentReply(_Contract):
     """What an agent says of one turn, or of one step of it where it asks for `tool_calls`."""
 
     reply: _Texts = ()
     """Text for the customer, or several."""
-    triage: _Triage | None = None
-    retrieved: tuple[_Search, ...] = ()
-    tool_results: tuple[_MadeCall, ...] = ()
+    triage: TriageGuess | None = None
+    retrieved: tuple[Search, ...] = ()
+    tool_results: tuple[MadeCall, ...] = ()
     """Tool calls that the agent has made itself."""
-    tool_calls: tuple[_WantedCall, ...] = ()
+    tool_calls: tuple[WantedCall, ...] = ()
     """Tool calls that Assay is to answer; the agent is asked again with their answers."""
     handoff: HandoffPacket | None = None
     events: Annotated[tuple[ReplyEvent, ...], Field(max_length=1000)] = ()
