@@ -271,3 +271,18 @@ def test_an_agent_that_cannot_be_loaded_is_refused_before_anything_runs(
     assert problem in str(caught.value)
     assert "Traceback" not in str(caught.value)
     assert not (tmp_path / ".journal").exists()
+
+
+def test_an_agent_acts_in_the_only_role_that_there_is(tmp_path: Path) -> None:
+    from callable_agents import manifest
+
+    from assay.runner.agents.callable.agent import build_callable_agent
+
+    (tmp_path / "source").mkdir()
+    code = "def reply(turn):\n    turn.tool('get_balance')\n    turn.as_role('other').say('Hm.')\n    return 'Done.'"
+    (tmp_path / "source" / "agent.py").write_text(code)
+    for roles, expected in (([{"name": "desk"}], "desk"), ([{"name": "a"}, {"name": "b"}], "")):
+        bundle = manifest({"target": "agent:reply"}, roles=roles)
+        agent = build_callable_agent(bundle, "", tmp_path / "source", tmp_path)
+        found = run(agent, case("a", tools=[{"name": "get_balance"}]), journal=tmp_path / str(len(roles)))["a"]
+        assert [event.role for _, event in found.events] == [expected, "other", expected]

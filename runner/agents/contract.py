@@ -17,12 +17,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen, JsonValue
+from assay.registry.types.bundle import Role
 from assay.registry.types.trajectory import HandoffPacket, Passage, Usage
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "TriageEvent",
     "TurnRequest",
     "read_reply",
+    "sole_role",
 ]
 
 MAX_REPLY_BYTES = 4 * 1024 * 1024
@@ -205,7 +208,7 @@ class AgentReply(_Contract):
     usage: Usage = Usage()
     """What this answer cost; added up over the conversation."""
     role: str = ""
-    """The part of the agent that acts, where it has several."""
+    """The part of the agent that acts; the bundle's role where it declares just one."""
 
     @model_validator(mode="after")
     def _one_form(self) -> AgentReply:
@@ -240,22 +243,28 @@ class AgentReply(_Contract):
         return tuple(found)
 
 
-def read_reply(said: object) -> AgentReply:
+def sole_role(roles: Sequence[Role]) -> str:
+    """The role that an agent acts in where it does not say: that of a bundle which declares just one."""
+    return roles[0].name if len(roles) == 1 else ""
+
+
+def read_reply(said: object, *, role: str = "") -> AgentReply:
     """The reply that an agent's answer comes to.
 
     Args:
         said: text for the customer; a JSON-like value in the form of `AgentReply`; or its JSON as bytes.
+        role: the reply's role where it does not say one.
 
     Raises:
         AgentReplyError: it is neither, or too long; names the key.
     """
     if isinstance(said, AgentReply):
-        return said
+        return said if said.role or not role else said.model_copy(update={"role": role})
     data = said if isinstance(said, bytes) else _json({"reply": said} if isinstance(said, str) else said)
     if len(data) > MAX_REPLY_BYTES:
         raise AgentReplyError(f"the answer has {len(data):,} bytes; at most {MAX_REPLY_BYTES:,} are read")
     try:
-        return AgentReply.model_validate_json(data, strict=True)
+        return read_reply(AgentReply.model_validate_json(data, strict=True), role=role)
     except ValidationError as error:
         raise AgentReplyError(_problems(error)) from None
 

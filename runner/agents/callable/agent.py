@@ -24,7 +24,7 @@ from assay.runner.agents.callable.settings import (
     read_callable_settings,
     working_directory,
 )
-from assay.runner.agents.contract import ToolAnswer, TurnRequest, read_reply
+from assay.runner.agents.contract import ToolAnswer, TurnRequest, read_reply, sole_role
 from assay.runner.agents.transcript import Transcript
 
 __all__ = ["AgentCodeError", "CallableAgent", "build_callable_agent"]
@@ -39,7 +39,7 @@ class AgentCodeError(Exception):
 
 
 def build_callable_agent(
-    manifest: BundleManifest, prompt: str, source_dir: Path, workspace: Path | None = None
+    manifest: BundleManifest, prompt: str, source_dir: Path, workspace: Path | None = None, *, share: float = 1.0
 ) -> CallableAgent:
     """The agent whose code lies in `source_dir`. It has to be entered (`async with`) before conversations begin.
 
@@ -49,11 +49,13 @@ def build_callable_agent(
         source_dir: the verified copy of the registered source. It comes first on the import path, and `target` has to
             be a module of it, so that what runs is what was registered.
         workspace: folder that relative paths of the settings start from; None is the current one.
+        share: the part of `workers` that this agent may start, where others run it too.
 
     Raises:
         ContentError: the settings are ill-formed, or name an interpreter or a folder that is not there.
     """
     settings = read_callable_settings(manifest.adapter)
+    settings = settings.model_copy(update={"workers": max(1, int(settings.workers * share))})
     root = workspace or Path.cwd()
     config: dict[str, JsonValue] = {
         "target": settings.target,
@@ -62,14 +64,17 @@ def build_callable_agent(
         "retrieval": manifest.retrieval.model_dump(mode="json") if manifest.retrieval else None,
     }
     folder = working_directory(settings, root, source_dir.absolute())
-    return CallableAgent(settings, interpreter(settings, root), folder, config)
+    return CallableAgent(settings, interpreter(settings, root), folder, config, sole_role(manifest.roles))
 
 
 class CallableAgent:
     """Runs conversations in worker processes, which live as long as the agent is entered."""
 
-    def __init__(self, settings: CallableSettings, python: str, folder: Path, config: dict[str, JsonValue]) -> None:
+    def __init__(
+        self, settings: CallableSettings, python: str, folder: Path, config: dict[str, JsonValue], role: str
+    ) -> None:
         self._settings, self._python, self._folder, self._config = settings, python, folder, config
+        self._role = role
         self._pool: Pool | None = None
 
     async def __aenter__(self) -> CallableAgent:
@@ -87,7 +92,8 @@ class CallableAgent:
         """Begin a conversation."""
         if self._pool is None:
             raise RuntimeError("a callable agent has to be entered with 'async with' before it is used")
-        return ObjectSession(self._pool, context) if self._pool.stateful else FunctionSession(self._pool, context)
+        kind = ObjectSession if self._pool.stateful else FunctionSession
+        return kind(self._pool, context, self._role)
 
     async def _process(self) -> tuple[WorkerProcess, dict[str, Any]]:
         return await WorkerProcess.start(self._python, self._folder, self._config, self._settings.start_timeout_s)
@@ -96,8 +102,8 @@ class CallableAgent:
 class FunctionSession:
     """A conversation with a function; each turn goes to any process."""
 
-    def __init__(self, pool: Pool, context: ConversationContext) -> None:
-        self._pool, self._calls = pool, context.calls
+    def __init__(self, pool: Pool, context: ConversationContext, role: str) -> None:
+        self._pool, self._calls, self._role = pool, context.calls, role
         self._transcript = Transcript(context)
 
     async def respond(self, customer: str, turn: TurnChannel) -> None:
@@ -109,26 +115,24 @@ class FunctionSession:
             AgentProcessError: its process died.
         """
         request = self._transcript.request(customer)
-        texts: list[str] = []
-        asked = False
+        record = _Record(turn, self._role)
 
         async def perform() -> JsonValue:
-            nonlocal asked
-            asked = True
-            lease = await self._pool.lease()
-            return await _converse(self._pool, lease, request, turn, texts)
+            await _converse(self._pool, await self._pool.lease(), request, record)
+            return record.parts
 
         parts = await self._calls.once(request.model_dump(mode="json"), perform)
-        if not asked:
-            await _apply_again(cast("list[JsonValue]", parts), turn, texts)
-        self._transcript.add(customer, texts)
+        if parts is not record.parts:  # a former run got them; the case's fixtures answer their tool calls as then
+            for part in cast("list[JsonValue]", parts):
+                await record.take(part)
+        self._transcript.add(customer, record.texts)
 
 
 class ObjectSession:
     """A conversation with an object of its own, in one process from beginning to end."""
 
-    def __init__(self, pool: Pool, context: ConversationContext) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, context: ConversationContext, role: str) -> None:
+        self._pool, self._role = pool, role
         self._number = next(_NUMBERS)
         self._transcript = Transcript(context)
         self._lease: Lease | None = None
@@ -137,10 +141,10 @@ class ObjectSession:
         """Answer a turn. Raises as `FunctionSession.respond` does."""
         if self._lease is None:
             self._lease = await self._pool.lease()
-        texts: list[str] = []
+        record = _Record(turn, self._role)
         request = self._transcript.request(customer)
-        await _converse(self._pool, self._lease, request, turn, texts, session=self._number)
-        self._transcript.add(customer, texts)
+        await _converse(self._pool, self._lease, request, record, session=self._number)
+        self._transcript.add(customer, record.texts)
 
     async def close(self) -> None:
         """Let go of the object, and of its process."""
@@ -149,23 +153,30 @@ class ObjectSession:
             self._lease.release()
 
 
-async def _converse(
-    pool: Pool,
-    lease: Lease,
-    request: TurnRequest,
-    turn: TurnChannel,
-    texts: list[str],
-    *,
-    session: int = 0,
-) -> JsonValue:
-    """Let a process answer a turn, and record what it says as it says it.
+class _Record:
+    """What an agent says in one turn, recorded as it comes."""
+
+    def __init__(self, turn: TurnChannel, role: str) -> None:
+        self._turn, self._role = turn, role
+        self._answers: tuple[ToolAnswer, ...] = ()
+        self.parts: list[JsonValue] = []
+        self.texts: list[str] = []
+
+    async def take(self, part: JsonValue) -> list[JsonValue]:
+        """Record a part; the answers to the tool calls that it asks for. Raises AgentReplyError."""
+        reply = read_reply(part, role=self._role)
+        fresh = await apply_reply(reply, self._turn, self._answers)
+        self._answers += fresh
+        self.parts.append(part)
+        self.texts += reply.texts
+        return [answer.model_dump(mode="json") for answer in fresh]
+
+
+async def _converse(pool: Pool, lease: Lease, request: TurnRequest, record: _Record, *, session: int = 0) -> None:
+    """Let a process answer a turn.
 
     Args:
-        texts: what the customer read is added to it.
         session: number of the object that answers, whose process is held after the turn; 0 for a function.
-
-    Returns:
-        Every part of the answer, in order.
     """
     others = lease.others
     try:
@@ -175,9 +186,8 @@ async def _converse(
         raise
     whole = False
     try:
-        parts = await _listen(exchange, turn, texts)
+        await _listen(exchange, record)
         whole = True
-        return parts
     except AgentProcessError as error:
         whole = True
         shared = max(others, lease.others)
@@ -194,29 +204,14 @@ async def _converse(
             lease.release()
 
 
-async def _listen(exchange: Exchange, turn: TurnChannel, texts: list[str]) -> JsonValue:
-    parts: list[JsonValue] = []
-    answers: tuple[ToolAnswer, ...] = ()
+async def _listen(exchange: Exchange, record: _Record) -> None:
     while True:
         message = await exchange.next()
         if "error" in message:
             raise AgentCodeError(message["error"])
         if "part" in message:
-            parts.append(message["part"])
-            reply = read_reply(message["part"])
-            fresh = await apply_reply(reply, turn, answers)
-            answers += fresh
-            texts += reply.texts
+            answers = await record.take(message["part"])
             if "ask" in message:
-                exchange.answer(message["ask"], [answer.model_dump(mode="json") for answer in fresh])
+                exchange.answer(message["ask"], answers)
         if "done" in message:
-            return parts
-
-
-async def _apply_again(parts: list[JsonValue], turn: TurnChannel, texts: list[str]) -> None:
-    """Record an answer that a former run got. The case's fixtures answer its tool calls as they did then."""
-    answers: tuple[ToolAnswer, ...] = ()
-    for part in parts:
-        reply = read_reply(part)
-        answers += await apply_reply(reply, turn, answers)
-        texts += reply.texts
+            return

@@ -16,7 +16,7 @@ from assay.registry.types.base import JsonValue
 from assay.registry.types.bundle import BundleManifest
 from assay.runner.agents.applying import answer_turn
 from assay.runner.agents.base import ConversationContext, TurnChannel
-from assay.runner.agents.contract import AgentReply, ToolAnswer, read_reply
+from assay.runner.agents.contract import AgentReply, ToolAnswer, read_reply, sole_role
 from assay.runner.agents.http.client import AgentService
 from assay.runner.agents.http.settings import read_http_settings
 from assay.runner.agents.transcript import Transcript
@@ -24,24 +24,29 @@ from assay.runner.agents.transcript import Transcript
 __all__ = ["HttpAgent", "build_http_agent"]
 
 
-def build_http_agent(manifest: BundleManifest, environ: Mapping[str, str] | None = None) -> HttpAgent:
+def build_http_agent(
+    manifest: BundleManifest, environ: Mapping[str, str] | None = None, *, share: float = 1.0
+) -> HttpAgent:
     """The agent behind the service that the manifest names. It has to be entered (`async with`) before it is used.
 
     Args:
         manifest: `adapter.settings` are `HttpSettings`.
         environ: where keys and addresses come from; the process's own environment where it is not given.
+        share: the part of the limits that this agent may use, where others share them.
 
     Raises:
         ContentError: the settings are ill-formed, or a variable that they name is not set.
     """
-    return HttpAgent(AgentService(read_http_settings(manifest.adapter), os.environ if environ is None else environ))
+    settings = read_http_settings(manifest.adapter)
+    service = AgentService(settings, os.environ if environ is None else environ, share)
+    return HttpAgent(service, sole_role(manifest.roles))
 
 
 class HttpAgent:
     """Runs conversations with a service."""
 
-    def __init__(self, service: AgentService) -> None:
-        self.service = service
+    def __init__(self, service: AgentService, role: str) -> None:
+        self.service, self._role = service, role
 
     async def __aenter__(self) -> Self:
         await self.service.__aenter__()
@@ -52,14 +57,14 @@ class HttpAgent:
 
     def start(self, context: ConversationContext) -> HttpSession:
         """Begin a conversation."""
-        return HttpSession(self.service, context)
+        return HttpSession(self.service, context, self._role)
 
 
 class HttpSession:
     """One conversation."""
 
-    def __init__(self, service: AgentService, context: ConversationContext) -> None:
-        self._service, self._context = service, context
+    def __init__(self, service: AgentService, context: ConversationContext, role: str) -> None:
+        self._service, self._context, self._role = service, context, role
         self._transcript = Transcript(context)
         self._name = ""
 
@@ -77,7 +82,7 @@ class HttpSession:
         async def ask(answers: tuple[ToolAnswer, ...]) -> AgentReply:
             request = self._transcript.request(customer, answers, conversation=self._name)
             said = await calls.once(request.model_dump(mode="json"), lambda: self._service.ask(request))
-            return read_reply(said)
+            return read_reply(said, role=self._role)
 
         self._transcript.add(customer, await answer_turn(ask, turn))
 

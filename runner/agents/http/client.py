@@ -22,12 +22,16 @@ __all__ = ["AgentService"]
 class AgentService(Endpoint):
     """An agent's service. Use it as an asynchronous context manager.
 
+    Args:
+        environ: where keys and addresses come from.
+        share: the part of the limits that may be used here, where others use the service too.
+
     Raises:
         ContentError: a variable of the environment that the settings name is not set or cannot be used.
     """
 
-    def __init__(self, settings: HttpSettings, environ: Mapping[str, str]) -> None:
-        url, own = endpoint_settings(settings, environ)
+    def __init__(self, settings: HttpSettings, environ: Mapping[str, str], share: float = 1.0) -> None:
+        url, own = endpoint_settings(settings, environ, share)
         super().__init__(own, environ=environ)
         self._target = dataclasses.replace(self._target, url=url, shown=shown_url(url))
         self._sends_headers = bool(settings.headers)

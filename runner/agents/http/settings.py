@@ -42,18 +42,20 @@ class HttpSettings(Frozen):
         if (self.url is None) == (self.url_env is None):
             raise ValueError("one of 'url' and 'url_env' has to say where the agent is")
         try:
-            self._endpoint("http://localhost" if self.url is None else self.url)
+            self.endpoint("http://localhost" if self.url is None else self.url)
         except ValidationError as error:
             raise ValueError(_told(error)) from None
         return self
 
-    def _endpoint(self, url: str) -> EndpointSettings:
+    def endpoint(self, url: str, share: float = 1.0) -> EndpointSettings:
+        """The same, of the endpoint at `url`, with this part of the limits. Raises ValidationError."""
+        per_minute = self.requests_per_minute
         return EndpointSettings(
             base_url=url,
             api_key_env=None,
             headers=self.headers,
-            max_in_flight=self.max_in_flight,
-            requests_per_minute=self.requests_per_minute,
+            max_in_flight=max(1, int(self.max_in_flight * share)),
+            requests_per_minute=None if per_minute is None else per_minute * share,
             attempt_timeout_s=self.attempt_timeout_s,
             use_proxy=self.use_proxy,
             retries=self.retries,
@@ -73,20 +75,22 @@ def read_http_settings(adapter: Adapter, file: object = None) -> HttpSettings:
         raise ContentError("\n".join(map(str, lines))) from None
 
 
-def endpoint_settings(settings: HttpSettings, environ: Mapping[str, str]) -> tuple[str, EndpointSettings]:
-    """The URL, and the endpoint's settings.
+def endpoint_settings(
+    settings: HttpSettings, environ: Mapping[str, str], share: float = 1.0
+) -> tuple[str, EndpointSettings]:
+    """The URL, and the endpoint's settings with this part of the limits.
 
     Raises:
         ContentError: the variable that holds the URL is not set, or holds none.
     """
     if settings.url is not None:
-        return settings.url, settings._endpoint(settings.url)
+        return settings.url, settings.endpoint(settings.url, share)
     name = settings.url_env or ""
     url = environ.get(name, "").strip()
     if not url:
         raise ContentError(f"the environment variable {name} is not set", key=f"{_KEY}.url_env")
     try:
-        return url, settings._endpoint(url)
+        return url, settings.endpoint(url, share)
     except ValidationError as error:
         why = _told(error).removeprefix("url: ")
         raise ContentError(f"the environment variable {name}: {why}", key=f"{_KEY}.url_env") from None
