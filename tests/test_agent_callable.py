@@ -284,5 +284,5 @@ def test_an_agent_acts_in_the_only_role_that_there_is(tmp_path: Path) -> None:
     for roles, expected in (([{"name": "desk"}], "desk"), ([{"name": "a"}, {"name": "b"}], "")):
         bundle = manifest({"target": "agent:reply"}, roles=roles)
         agent = build_callable_agent(bundle, "", tmp_path / "source", tmp_path)
-        found = run(agent, case("a", tools=[{"name": "get_balance"}]), journal=tmp_path / str(len(roles)))["a"]
+        found = run(agent, case("a", tools=[{"name": "get_balance", "result": 5}]), journal=tmp_path / str(len(roles)))["a"]
         assert [event.role for _, event in found.events] == [expected, "other", expected]
