@@ -11,6 +11,7 @@ from assay.registry.types.bundle import BundleManifest
 from assay.registry.types.case import Case
 from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Trajectory
+from assay.runner.agents.base import Agent
 from assay.runner.agents.callable.agent import CallableAgent, build_callable_agent
 from assay.runner.journal import Journal
 from assay.runner.replay import Limits, plan, replay
@@ -62,10 +63,15 @@ def case(name: str, *said: str, **more: object) -> Case:
 
 
 def run(
-    agent: CallableAgent, *cases: Case, journal: Path | None = None, timeout: float = 20, concurrency: int = 16
+    agent: Agent,
+    *cases: Case,
+    journal: Path | None = None,
+    timeout: float = 20,
+    concurrency: int = 16,
+    settings: ReplaySettings | None = None,
 ) -> dict[str, Trajectory]:
     """Every case's trajectory, by its id."""
-    settings = ReplaySettings(turn_timeout_s=timeout)
+    settings = settings or ReplaySettings(turn_timeout_s=timeout)
     trials = plan(cases, {c.id: digest_of(c) for c in cases}, BUNDLE, settings, 1)
     folder = journal or Path(agent._folder).parent / ".journal"
 

@@ -231,7 +231,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             return
         if "error" in message:
             message["error"] = without_environment(str(message["error"]), self._environ)
-        self._open[number].incoming.put_nowait(message)
+        if number in self._open:
+            self._open[number].incoming.put_nowait(message)
+        elif not 0 < number <= self._number:
+            raise ValueError("no turn has this number")
 
     def _broken(self, what: str) -> None:
         """The process lives and cannot be talked with: end it."""

@@ -165,10 +165,12 @@ class Worker:
 
     def _done(self, exchange: Exchange) -> None:
         self._turns.pop(exchange.number, None)
+        exchange.end()  # a thread of the agent's own that goes on in the background can't add anything
         self._wire.send({"id": exchange.number, "done": True})
 
     def _failed(self, exchange: Exchange, error: BaseException) -> None:
         self._turns.pop(exchange.number, None)
+        exchange.end()
         if isinstance(error, (AnswerError, LoadError, TurnOverError)):
             text = str(error)
         elif isinstance(error, TooLongError):
