@@ -115,8 +115,8 @@ def test_what_an_agent_prints_or_reads_does_not_matter(tmp_path: Path) -> None:
     assert [turn.reply for turn in found.turns] == ["fine", "fine"]
 
 
+ASLEEP = "import time\ndef reply(message, history):\n    if message == 'bad': time.sleep(60)\n    return 'fine'"
 HANGS = {
-    "asleep": "import time\ndef reply(message, history):\n    if message == 'bad': time.sleep(60)\n    return 'fine'",
     "busy": "def reply(message, history):\n    while message == 'bad': pass\n    return 'fine'",
     "async": "import asyncio\nasync def reply(turn):\n"
     "    if turn.message == 'bad': await asyncio.sleep(60)\n    return 'fine'",
@@ -138,12 +138,28 @@ def test_a_turn_that_hangs_costs_one_conversation(tmp_path: Path, way: str, conc
     assert all(gone(pid) for pid in pids(tmp_path))
 
 
+def test_an_object_that_stops_when_told_keeps_its_process(tmp_path: Path) -> None:
+    code = NOTE_PID + textwrap.dedent("""
+        import asyncio
+        class Agent:
+            async def respond(self, turn):
+                if turn.message == "bad":
+                    await asyncio.sleep(60)
+                return "fine"
+    """)
+    agent = made(tmp_path, code, target="agent:Agent", workers=1)
+    found = run(agent, case("bad", "bad"), case("good", "good", "good"), timeout=0.5)
+    assert found["bad"].outcome is Outcome.TIMEOUT
+    assert found["good"].outcome is Outcome.COMPLETED
+    assert len(pids(tmp_path)) == 1
+
+
 def test_a_shared_process_with_too_many_stuck_threads_is_replaced(tmp_path: Path) -> None:
     cases = [case(f"bad{n}", "bad") for n in range(4)]
-    found = run(made(tmp_path, NOTE_PID + HANGS["asleep"], workers=1, concurrency=4), *cases, timeout=0.3)
+    found = run(made(tmp_path, NOTE_PID + ASLEEP, workers=1, concurrency=4), *cases, timeout=0.3)
     assert {t.outcome for t in found.values()} == {Outcome.TIMEOUT}
     found = run(
-        made(tmp_path, NOTE_PID + HANGS["asleep"], workers=1, concurrency=4),
+        made(tmp_path, NOTE_PID + ASLEEP, workers=1, concurrency=4),
         *[case(f"bad{n}", "bad") for n in range(2)],
         *[case(f"good{n}", *["good"] * 3) for n in range(6)],
         timeout=0.3,

@@ -132,6 +132,9 @@ def test_what_passes_is_asked_again_and_answered_once(tmp_path: Path, fault: str
         ('{"replies": "x"}', Outcome.AGENT_ERROR, "AgentReplyError: replies: unknown key 'replies'. Did you mean"),
         ('{"reply": 5}', Outcome.AGENT_ERROR, "AgentReplyError: reply: "),
         ("{}", Outcome.NO_REPLY, "said nothing"),
+        pytest.param(
+            f'{{"reply": "{"x" * 5_000_000}"}}', Outcome.AGENT_ERROR, "the answer has 5,000,013 bytes", id="too long"
+        ),
         ('{"tool_calls": [{"name": "t"}]}', Outcome.AGENT_ERROR, "asked for tool calls 50 times in one turn"),
     ],
 )

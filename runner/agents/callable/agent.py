@@ -150,7 +150,8 @@ class ObjectSession:
         """Let go of the object, and of its process."""
         if self._lease is not None:
             self._lease.worker.send({"do": "forget", "session": self._number})
-            self._lease.release()
+            if not self._lease.settling:
+                self._lease.release()
 
 
 class _Record:

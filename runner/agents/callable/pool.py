@@ -44,6 +44,8 @@ class Lease:
     def __init__(self, pool: Pool, place: _Place, worker: WorkerProcess) -> None:
         self._pool, self._place, self.worker = pool, place, worker
         self._held = True
+        self.settling = False
+        """Whether it is given back as soon as code that was told to stop has stopped."""
 
     @property
     def others(self) -> int:
@@ -108,6 +110,7 @@ class Pool:
 
     def settle(self, lease: Lease) -> None:
         """Give back a process in which code was told to stop, once it has; a stuck one is replaced."""
+        lease.settling = True
 
         async def wait() -> None:
             try:

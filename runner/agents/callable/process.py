@@ -108,11 +108,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             worker.send({**config, "longest": MAX_REPLY_BYTES})
             async with asyncio.timeout(timeout_s):
                 said = await worker._ready
-        except TimeoutError:
+        except BaseException as error:
             await worker.stop(0)
-            raise AgentProcessError(f"importing the agent took longer than {timeout_s:g} s") from None
-        except BaseException:
-            worker.kill()
+            if isinstance(error, TimeoutError):
+                raise AgentProcessError(f"importing the agent took longer than {timeout_s:g} s") from None
             raise
         if "failed" in said:
             await worker.stop()

@@ -9,12 +9,12 @@ from typing import Any, Self, cast
 
 from assay.registry.digest import digest_of
 from assay.registry.types.base import JsonValue
-from assay.runner.agents.contract import MAX_REPLY_BYTES, TurnRequest
+from assay.runner.agents.contract import TurnRequest
 from assay.runner.agents.http.settings import HttpSettings, endpoint_settings, shown_url
 from assay.runner.endpoint.answers import loads
 from assay.runner.endpoint.client import Endpoint, _Asking
 from assay.runner.endpoint.errors import AnswerError, AttemptError, EndpointError
-from assay.runner.endpoint.exchange import Exchange, _read
+from assay.runner.endpoint.exchange import _MOST_BYTES, Exchange, _read
 
 __all__ = ["AgentService"]
 
@@ -94,7 +94,7 @@ class _ReplyExchange(Exchange):
         async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise await self._refusal(response)
-            data = self._target.secrets.removed_from_bytes(await _read(response, MAX_REPLY_BYTES))
+            data = self._target.secrets.removed_from_bytes(await _read(response, _MOST_BYTES))
             try:
                 answer = loads(data)
             except AnswerError as error:
