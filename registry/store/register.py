@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from assay.registry.digest import canonical_json, digest_bytes, digest_of
 from assay.registry.errors import AssayError, ContentError, IntegrityError
 from assay.registry.store.artifacts import add_version, find_version, tags_of, version_number
+from assay.registry.store.bundle_model import make_loadable, write_bundle
+from assay.registry.store.bundle_parts import Parts
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import BundleFiles, StoredBundle, prompt_digest, retrieval_digest
 from assay.registry.store.estimators import dump_estimator
 from assay.registry.store.read import (
-    BUNDLE_FILE,
     MODEL_FILE,
     TRAINING_FILE,
     read_model,
@@ -40,11 +41,13 @@ Trainer = Callable[[ModelConfig, str], object]
 class Registrar:
     """Registers one bundle. `created` collects the names of what had to be made."""
 
-    def __init__(self, connection: Connection, files: BundleFiles, scratch: Path) -> None:
+    def __init__(self, connection: Connection, files: BundleFiles, scratch: Path, loader: str | None) -> None:
         self._connection = connection
         self._files = files
         self._scratch = scratch
         self._agent = files.source.agent
+        self._loader = loader
+        self._model_bytes = b""
         self.created: list[str] = []
 
     def run(self, train: Trainer) -> tuple[int, StoredBundle]:
@@ -106,7 +109,8 @@ class Registrar:
         name = model_name(self._agent, self._files.model.kind)
 
         def check(version: ModelVersion, into: Path) -> None:
-            read_model(self._connection, version, tags_of(version).get(DIGEST_TAG, ""), self._files, into)
+            digest = tags_of(version).get(DIGEST_TAG, "")
+            self._model_bytes, _ = read_model(self._connection, version, digest, self._files, into)
 
         found = self._find(name, SOURCE_TAG, source, check)
         if found is not None:
@@ -116,7 +120,7 @@ class Registrar:
             estimator = train(self._files.model, self._files.utterances)
         except ContentError as error:
             raise ContentError(error.problem, file=self._files.utterances_file, line=error.line) from None
-        data = dump_estimator(estimator)
+        data = self._model_bytes = dump_estimator(estimator)
         tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
         text = self._files.utterances
 
@@ -132,18 +136,20 @@ class Registrar:
             if read_stored_bundle(self._connection, version, into) != stored:
                 raise IntegrityError("the same content with other parts")
 
+        def write(folder: Path, model_id: str) -> None:
+            files = self._files
+            parts = Parts(files.prompt, files.retrieval, files.knowledge, self._model_bytes)
+            write_bundle(folder, model_id, stored, parts, self._loader)
+
         found = self._find(stored.name, DIGEST_TAG, stored.digest, check)
         if found is not None:
+            if self._loader is not None:
+                make_loadable(self._connection, found, write, self._scratch)
             return version_number(found)
         tags = {DIGEST_TAG: stored.digest}
         for kind, part in (("prompt", stored.prompt), ("retrieval", stored.retrieval), ("model", stored.model)):
             tags[f"assay.{kind}"] = f"{part.name} v{part.version}"
             tags[f"assay.{kind}_digest"] = part.digest
-
-        def write(folder: Path, model_id: str) -> None:
-            del model_id
-            folder.mkdir()
-            (folder / BUNDLE_FILE).write_bytes(canonical_json(stored))
 
         return version_number(self._add("bundle", stored.name, tags, write))
 
