@@ -30,7 +30,9 @@ def _answering(bundle: ResolvedBundle) -> Answer:
     from assay.runner.serving.answer import Answering
 
     version = bundle.version
-    agent = build_agent(version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
     return Answering(
-        agent, name=version.name, digest=version.digest, repeatable=version.manifest.adapter.kind == "embedded"
+        build_agent(bundle, Path.cwd()),
+        name=version.name,
+        digest=version.digest,
+        repeatable=version.manifest.adapter.kind == "embedded",
     )

@@ -1,4 +1,4 @@
-"""The parts of a bundle in one folder, read back and compared with the manifest before anything uses them."""
+"""The parts of a bundle in one folder beside its `bundle.json`: written, and read back verified."""
 
 from __future__ import annotations
 
@@ -6,43 +6,51 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from assay.registry.digest import canonical_json, digest_bytes, digest_of, digest_tree
+from assay.registry.digest import canonical_json, digest_bytes
 from assay.registry.errors import ContentError, IntegrityError
 from assay.registry.retrieval.documents import KnowledgeDocument, load_knowledge
-from assay.registry.store.contents import StoredBundle, StoredRetrieval, retrieval_digest
-from assay.registry.store.read import BUNDLE_FILE, MODEL_FILE
+from assay.registry.store.contents import StoredBundle, StoredRetrieval
+from assay.registry.store.read import (
+    BUNDLE_FILE,
+    KNOWLEDGE_FOLDER,
+    RETRIEVAL_FILE,
+    check_bundle,
+    check_retrieval,
+    model_file,
+    same_digest,
+)
 from assay.registry.store.resolve import ResolvedBundle
-from assay.registry.types.bundle import BundleVersion
+from assay.registry.types.bundle import BundleVersion, ModelConfig
 
-__all__ = ["PARTS_FOLDER", "Parts", "read_parts", "write_parts"]
+__all__ = ["Parts", "read_parts", "write_parts"]
 
-PARTS_FOLDER = "parts"
-PROMPT_FILE = "prompt.txt"
-RETRIEVAL_FILE = "retrieval.json"
-KNOWLEDGE_FOLDER = "knowledge"
+_FOLDER = "parts"
+_PROMPT_FILE = "prompt.txt"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a bundle consists of, to be written. `knowledge` is the folder with the documents of `retrieval`."""
+    """What a bundle consists of. `knowledge` is the folder with the documents that `retrieval` lists."""
 
-    prompt: str
-    retrieval: StoredRetrieval
-    knowledge: Path
+    prompt: str | None
+    retrieval: StoredRetrieval | None
+    knowledge: Path | None
+    config: ModelConfig
     model: bytes = field(repr=False)
 
 
 def write_parts(folder: Path, parts: Parts) -> None:
-    """Write the parts into a bundle's folder."""
-    inside = folder / PARTS_FOLDER
-    (inside / KNOWLEDGE_FOLDER).mkdir(parents=True)
-    (inside / PROMPT_FILE).write_bytes(parts.prompt.encode("utf-8", errors="surrogatepass"))
-    (inside / RETRIEVAL_FILE).write_bytes(canonical_json(parts.retrieval))
-    for name in parts.retrieval.documents:
-        shutil.copyfile(parts.knowledge / name, inside / KNOWLEDGE_FOLDER / name)
-    (inside / MODEL_FILE).write_bytes(parts.model)
+    """Write the parts beside the `bundle.json` in `folder`."""
+    inside = folder / _FOLDER
+    inside.mkdir()
+    if parts.prompt is not None:
+        (inside / _PROMPT_FILE).write_bytes(parts.prompt.encode("utf-8", errors="surrogatepass"))
+    if parts.retrieval is not None and parts.knowledge is not None:
+        (inside / RETRIEVAL_FILE).write_bytes(canonical_json(parts.retrieval))
+        (inside / KNOWLEDGE_FOLDER).mkdir()
+        for name in parts.retrieval.documents:
+            shutil.copyfile(parts.knowledge / name, inside / KNOWLEDGE_FOLDER / name)
+    (inside / model_file(parts.config)).write_bytes(parts.model)
 
 
 def read_parts(folder: Path) -> ResolvedBundle:
@@ -53,67 +61,41 @@ def read_parts(folder: Path) -> ResolvedBundle:
     Raises:
         IntegrityError: a part is missing or not what was registered; names it.
     """
-    stored = _stored(folder / BUNDLE_FILE)
-    inside = folder / PARTS_FOLDER
-    prompt = _bytes(inside / PROMPT_FILE)
-    _same("prompt", PROMPT_FILE, stored.manifest.prompt_digest, prompt)
-    model = _bytes(inside / MODEL_FILE)
-    _same("model", MODEL_FILE, stored.manifest.model_digest, model)
-    knowledge = _knowledge(stored, inside)
+    stored = check_bundle(folder / BUNDLE_FILE, BUNDLE_FILE)
+    manifest, inside = stored.manifest, folder / _FOLDER
+    prompt = (
+        b"" if manifest.prompt_digest is None else _verified("prompt", inside / _PROMPT_FILE, manifest.prompt_digest)
+    )
     version = BundleVersion(
-        version=0, **{k: getattr(stored, k) for k in StoredBundle.model_fields if k != "schema_version"}
+        name=stored.name,
+        version=0,
+        digest=stored.digest,
+        manifest=manifest,
+        prompt=stored.prompt,
+        retrieval=stored.retrieval,
+        model=stored.model,
     )
     return ResolvedBundle(
         version=version,
         prompt=prompt.decode("utf-8", errors="surrogatepass"),
-        knowledge=knowledge,
-        model_bytes=model,
+        knowledge=_knowledge(stored, inside),
+        model_bytes=_verified("model", inside / model_file(manifest.model), manifest.model_digest),
         training_text="",
     )
 
 
-def _stored(path: Path) -> StoredBundle:
-    try:
-        stored = StoredBundle.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise IntegrityError(f"{BUNDLE_FILE} cannot be read: {' '.join(str(error).split())[:300]}") from error
-    if digest_of(stored.manifest) != stored.digest:
-        raise _changed(BUNDLE_FILE, stored.digest, digest_of(stored.manifest))
-    return stored
-
-
 def _knowledge(stored: StoredBundle, inside: Path) -> tuple[KnowledgeDocument, ...]:
-    manifest = stored.manifest
+    if stored.retrieval is None:
+        return ()
+    folder = check_retrieval(inside, stored.name, stored.retrieval.digest)
     try:
-        retrieval = StoredRetrieval.model_validate_json(_bytes(inside / RETRIEVAL_FILE))
-    except ValidationError as error:
-        raise IntegrityError(f"{RETRIEVAL_FILE} cannot be read: {' '.join(str(error).split())[:300]}") from error
-    wanted = retrieval_digest(manifest.retrieval, manifest.knowledge_digest)
-    found = retrieval_digest(retrieval.config, retrieval.knowledge_digest)
-    if wanted != found:
-        raise _changed(f"the retrieval config ({RETRIEVAL_FILE})", wanted, found)
-    present = digest_tree(inside / KNOWLEDGE_FOLDER)
-    for name in sorted({*retrieval.documents, *present}):
-        if retrieval.documents.get(name) != present.get(name):
-            raise _changed(f"the knowledge file {name}", retrieval.documents.get(name), present.get(name))
-    try:
-        return load_knowledge(inside / KNOWLEDGE_FOLDER)
+        return load_knowledge(folder)
     except ContentError as error:
-        raise IntegrityError(f"the knowledge cannot be read: {error}") from error
+        raise IntegrityError(f"the knowledge of {stored.name} cannot be read: {error}") from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise IntegrityError(f"the bundle's {path.name} cannot be read: {error.strerror}") from None
-
-
-def _same(what: str, name: str, wanted: str, data: bytes) -> None:
-    if digest_bytes(data) != wanted:
-        raise _changed(f"the {what} ({name})", wanted, digest_bytes(data))
-
-
-def _changed(what: str, then: str | None, now: str | None) -> IntegrityError:
-    stored, found = (f"digest {digest[:12]}" if digest else "not there" for digest in (then, now))
-    return IntegrityError(f"{what} was changed after it was registered: stored {stored}, now {found}")
+def _verified(what: str, path: Path, digest: str) -> bytes:
+    data = path.read_bytes() if path.is_file() else None
+    same_digest(f"the {what} ({path.name})", digest, None if data is None else digest_bytes(data))
+    assert data is not None
+    return data

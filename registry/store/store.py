@@ -19,7 +19,7 @@ from assay.registry.store.datasets import DatasetVersion
 from assay.registry.store.refs import ALIASES, DIGEST_TAG, KIND_TAG, BundleRef, parse_bundle_ref
 from assay.registry.store.resolve import ResolvedBundle, bundle_version, resolve
 from assay.registry.store.runs import RunSummary
-from assay.registry.types.bundle import BundleVersion, ModelConfig
+from assay.registry.types.bundle import BundleVersion, TriageConfig
 from assay.registry.types.case import Dataset
 from assay.registry.types.run import EvalRun
 from assay.registry.types.score import Result
@@ -73,13 +73,13 @@ class Store:
     # --- bundles -------------------------------------------------------------------------------------------
 
     def register(
-        self, bundle_file: Path, train: Callable[[ModelConfig, str], object], *, loader: str | None = None
+        self, bundle_file: Path, train: Callable[[TriageConfig, str], object], *, loader: str | None = None
     ) -> Registration:
         """Register a bundle and let the alias `candidate` point at it. Equal content is never registered twice.
 
         Args:
             bundle_file: a `bundle.yaml`.
-            train: makes the model from its config and the text of the utterances file; called only when no
+            train: makes a triage model from its config and the text of the utterances file; called only when no
                 stored model was trained from the same.
             loader: module of the installed package with which MLflow loads the bundle as a model (it has
                 `_load_pyfunc(path)`). Without one the version holds the manifest only and cannot be served.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import secrets
 import threading
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from assay.registry.errors import AssayError
-from assay.runner.agents.base import Agent, AgentSession, ConversationContext
+from assay.runner.agents.base import Agent, AgentSession, ConversationContext, PastTurn
 from assay.runner.serving.channel import ServedTurn
 from assay.runner.serving.reply import reply_to
 from assay.runner.serving.request import Chat, Turn, parse_chat
@@ -123,12 +124,13 @@ class Answering:
 
 def _context(chat: Chat, past: tuple[Turn, ...]) -> ConversationContext:
     info = chat.info
-    del past
     return ConversationContext(
         channel=info.channel,
         language=info.language,
         date=info.date or dt.datetime.now(dt.UTC).date(),
         seed=info.seed,
+        conversation=info.conversation or secrets.token_hex(16),
+        history=tuple(PastTurn(turn.customer, turn.reply) for turn in past),
     )
 
 
