@@ -8,6 +8,7 @@ was compared with the digests in the bundle's manifest.
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -64,14 +65,16 @@ def make_loadable(
     `write(folder, model_id)` is `write_bundle` for the same bundle. `MLmodel` is stored last, so that a crash before
     leaves a version that is completed the next time.
     """
-    if not version.model_id or _DESCRIPTION in _names(connection, version.model_id):
+    # MLflow does not keep which logged model a version was made from, but where its files lie.
+    found = re.search(r"/(m-[0-9a-f]{32})/", f"{version.source}/")
+    if found is None or _DESCRIPTION in _names(connection, found[1]):
         return
     folder, last = scratch / "completed", scratch / "described"
-    write(folder, version.model_id)
+    write(folder, found[1])
     last.mkdir()
     (folder / _DESCRIPTION).rename(last / _DESCRIPTION)
     for files in (folder, last):
-        connection.client.log_model_artifacts(version.model_id, str(files))
+        connection.client.log_model_artifacts(found[1], str(files))
 
 
 def _names(connection: Connection, model_id: str) -> set[str]:
