@@ -1,0 +1,230 @@
+"""An agent that is Python code of a team's own.
+
+The code runs from the registered copy of its source, in processes of the team's interpreter. A function keeps nothing
+between turns, so each turn may go to another process, and what a killed run got from it is not asked again. A class has
+an object for every conversation, which lives in one process to the conversation's end: such a conversation cannot be
+taken up in the middle, and starts anew where a run was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from pathlib import Path
+from typing import Any, cast
+
+from assay.registry.types.base import JsonValue
+from assay.registry.types.bundle import BundleManifest
+from assay.runner.agents.applying import apply_reply
+from assay.runner.agents.base import ConversationContext, TurnChannel
+from assay.runner.agents.callable.pool import Lease, Pool
+from assay.runner.agents.callable.process import AgentProcessError, Exchange, WorkerProcess
+from assay.runner.agents.callable.settings import (
+    CallableSettings,
+    interpreter,
+    read_callable_settings,
+    working_directory,
+)
+from assay.runner.agents.contract import ToolAnswer, TurnRequest, read_reply
+from assay.runner.agents.transcript import Transcript
+
+__all__ = ["AgentCodeError", "CallableAgent", "build_callable_agent"]
+
+
+_NUMBERS = itertools.count(1)
+"""A conversation's name is no number of a session: in golden history, each of its turns is a session of its own."""
+
+
+class AgentCodeError(Exception):
+    """The agent's code raised; its text is what, and where in the agent's source."""
+
+
+def build_callable_agent(
+    manifest: BundleManifest, prompt: str, source_dir: Path, workspace: Path | None = None
+) -> CallableAgent:
+    """The agent whose code lies in `source_dir`. It has to be entered (`async with`) before conversations begin.
+
+    Args:
+        manifest: `adapter.settings` are `CallableSettings`.
+        prompt: text of the prompt artifact, empty where the bundle has none; `conversation.prompt` for the code.
+        source_dir: the verified copy of the registered source. It comes first on the import path, and `target` has to
+            be a module of it, so that what runs is what was registered.
+        workspace: folder that relative paths of the settings start from; None is the current one.
+
+    Raises:
+        ContentError: the settings are ill-formed, or name an interpreter or a folder that is not there.
+    """
+    settings = read_callable_settings(manifest.adapter)
+    root = workspace or Path.cwd()
+    config: dict[str, JsonValue] = {
+        "target": settings.target,
+        "source": str(source_dir.absolute()),
+        "prompt": prompt or None,
+        "retrieval": manifest.retrieval.model_dump(mode="json") if manifest.retrieval else None,
+    }
+    folder = working_directory(settings, root, source_dir.absolute())
+    return CallableAgent(settings, interpreter(settings, root), folder, config)
+
+
+class CallableAgent:
+    """Runs conversations in worker processes, which live as long as the agent is entered."""
+
+    def __init__(self, settings: CallableSettings, python: str, folder: Path, config: dict[str, JsonValue]) -> None:
+        self._settings, self._python, self._folder, self._config = settings, python, folder, config
+        self._pool: Pool | None = None
+
+    async def __aenter__(self) -> CallableAgent:
+        """Start the first process. Raises ContentError: the agent's code cannot be loaded; says where and why."""
+        pool = Pool(self._process, self._settings.workers, self._settings.concurrency)
+        self._pool = await pool.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.__aexit__()
+
+    def start(self, context: ConversationContext) -> FunctionSession | ObjectSession:
+        """Begin a conversation."""
+        if self._pool is None:
+            raise RuntimeError("a callable agent has to be entered with 'async with' before it is used")
+        return ObjectSession(self._pool, context) if self._pool.stateful else FunctionSession(self._pool, context)
+
+    async def _process(self) -> tuple[WorkerProcess, dict[str, Any]]:
+        return await WorkerProcess.start(self._python, self._folder, self._config, self._settings.start_timeout)
+
+
+class FunctionSession:
+    """A conversation with a function; each turn goes to any process."""
+
+    def __init__(self, pool: Pool, context: ConversationContext) -> None:
+        self._pool, self._calls = pool, context.calls
+        self._transcript = Transcript(context)
+
+    async def respond(self, customer: str, turn: TurnChannel) -> None:
+        """Answer a turn.
+
+        Raises:
+            AgentCodeError: the code raised.
+            AgentReplyError: what it said is no reply.
+            AgentProcessError: its process died.
+        """
+        request = self._transcript.request(customer)
+        texts: list[str] = []
+        asked = False
+
+        async def perform() -> JsonValue:
+            nonlocal asked
+            asked = True
+            lease = await self._pool.lease()
+            return await _converse(self._pool, lease, request, turn, texts)
+
+        parts = await self._calls.once(request.model_dump(mode="json"), perform)
+        if not asked:
+            await _apply_again(cast("list[JsonValue]", parts), turn, texts)
+        self._transcript.add(customer, texts)
+
+
+class ObjectSession:
+    """A conversation with an object of its own, in one process from beginning to end."""
+
+    def __init__(self, pool: Pool, context: ConversationContext) -> None:
+        self._pool = pool
+        self._number = next(_NUMBERS)
+        self._transcript = Transcript(context)
+        self._lease: Lease | None = None
+
+    async def respond(self, customer: str, turn: TurnChannel) -> None:
+        """Answer a turn. Raises as `FunctionSession.respond` does."""
+        if self._lease is None:
+            lease = self._lease = await self._pool.lease()
+            loop = asyncio.get_running_loop()
+            # Nobody has to say that a conversation is over: its process is free once nobody can go on with it.
+            weakref.finalize(self, _forget, loop, lease, self._number)
+        texts: list[str] = []
+        request = self._transcript.request(customer)
+        await _converse(self._pool, self._lease, request, turn, texts, session=self._number)
+        self._transcript.add(customer, texts)
+
+
+async def _converse(
+    pool: Pool,
+    lease: Lease,
+    request: TurnRequest,
+    turn: TurnChannel,
+    texts: list[str],
+    *,
+    session: int = 0,
+) -> JsonValue:
+    """Let a process answer a turn, and record what it says as it says it.
+
+    Args:
+        texts: what the customer read is added to it.
+        session: number of the object that answers, whose process is held after the turn; 0 for a function.
+
+    Returns:
+        Every part of the answer, in order.
+    """
+    others = lease.others
+    try:
+        exchange = lease.worker.open_turn(request.model_dump(mode="json"), session)
+    except AgentProcessError:
+        lease.release()
+        raise
+    whole = False
+    try:
+        parts = await _listen(exchange, turn, texts)
+        whole = True
+        return parts
+    except AgentProcessError as error:
+        whole = True
+        shared = max(others, lease.others)
+        told = f", and {shared} other conversation{'s were' if shared > 1 else ' was'} in it" if shared else ""
+        raise AgentProcessError(f"{error}{told}") from None
+    except AgentCodeError:
+        whole = True
+        raise
+    finally:
+        exchange.close(whole=whole)
+        if not whole:
+            pool.settle(lease)
+        elif not session:
+            lease.release()
+
+
+async def _listen(exchange: Exchange, turn: TurnChannel, texts: list[str]) -> JsonValue:
+    parts: list[JsonValue] = []
+    answers: tuple[ToolAnswer, ...] = ()
+    while True:
+        message = await exchange.next()
+        if "error" in message:
+            raise AgentCodeError(message["error"])
+        if "part" in message:
+            parts.append(message["part"])
+            reply = read_reply(message["part"])
+            fresh = await apply_reply(reply, turn, answers)
+            answers += fresh
+            texts += reply.texts
+            if "ask" in message:
+                exchange.answer(message["ask"], [answer.model_dump(mode="json") for answer in fresh])
+        if "done" in message:
+            return parts
+
+
+async def _apply_again(parts: list[JsonValue], turn: TurnChannel, texts: list[str]) -> None:
+    """Record an answer that a former run got. The case's fixtures answer its tool calls as they did then."""
+    answers: tuple[ToolAnswer, ...] = ()
+    for part in parts:
+        reply = read_reply(part)
+        answers += await apply_reply(reply, turn, answers)
+        texts += reply.texts
+
+
+def _forget(loop: asyncio.AbstractEventLoop, lease: Lease, session: int) -> None:
+    def release() -> None:
+        lease.worker.send({"do": "forget", "session": session})
+        lease.release()
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(release)
