@@ -10,6 +10,7 @@ from assay.registry.digest import canonical_json, digest_bytes
 from assay.registry.errors import ContentError, IntegrityError
 from assay.registry.retrieval.documents import KnowledgeDocument, load_knowledge
 from assay.registry.store.contents import StoredBundle, StoredRetrieval
+from assay.registry.store.mlflow_models import MlflowModel, keep_model
 from assay.registry.store.read import (
     BUNDLE_FILE,
     KNOWLEDGE_FOLDER,
@@ -20,12 +21,13 @@ from assay.registry.store.read import (
     same_digest,
 )
 from assay.registry.store.resolve import ResolvedBundle
-from assay.registry.types.bundle import BundleVersion, ModelConfig
+from assay.registry.types.bundle import BundleVersion, MlflowConfig, ModelConfig
 
 __all__ = ["Parts", "read_parts", "write_parts"]
 
 _FOLDER = "parts"
 _PROMPT_FILE = "prompt.txt"
+_MODEL_FOLDER = "model"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Parts:
     knowledge: Path | None
     config: ModelConfig
     model: bytes = field(repr=False)
+    mlflow_model: MlflowModel | None = None
 
 
 def write_parts(folder: Path, parts: Parts) -> None:
@@ -51,6 +54,8 @@ def write_parts(folder: Path, parts: Parts) -> None:
         for name in parts.retrieval.documents:
             shutil.copyfile(parts.knowledge / name, inside / KNOWLEDGE_FOLDER / name)
     (inside / model_file(parts.config)).write_bytes(parts.model)
+    if parts.mlflow_model is not None:
+        shutil.copytree(parts.mlflow_model.folder, inside / _MODEL_FOLDER)
 
 
 def read_parts(folder: Path) -> ResolvedBundle:
@@ -75,12 +80,18 @@ def read_parts(folder: Path) -> ResolvedBundle:
         retrieval=stored.retrieval,
         model=stored.model,
     )
+    model = _verified("model", inside / model_file(manifest.model), manifest.model_digest)
+    copy = None
+    if isinstance(manifest.model, MlflowConfig):
+        copy = keep_model(manifest.model.uri, inside / _MODEL_FOLDER)
+        copy.check(model)
     return ResolvedBundle(
         version=version,
         prompt=prompt.decode("utf-8", errors="surrogatepass"),
         knowledge=_knowledge(stored, inside),
-        model_bytes=_verified("model", inside / model_file(manifest.model), manifest.model_digest),
+        model_bytes=model,
         training_text="",
+        mlflow_model=copy,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ import yaml
 from assay.registry.digest import canonical_json, digest_tree
 from assay.registry.errors import AssayError, IntegrityError, NotFoundError
 from assay.registry.store.artifacts import download, newest_first, version_number
-from assay.registry.store.connection import Connection, absent
+from assay.registry.store.connection import Connection, absent, without_secrets
 from assay.registry.store.read import same_digest
 from assay.registry.types.base import Digest, Frozen
 from assay.registry.types.bundle import MlflowConfig
 
-__all__ = ["MlflowModel", "PinnedFiles", "fetch_model", "keep_model"]
+__all__ = ["MlflowModel", "PinnedFiles", "fetch_model", "keep_model", "plain_answer"]
 
 _DESCRIPTION = "MLmodel"
 _NOT_PINNED = ("registered_model_meta",)
@@ -44,7 +43,11 @@ class MlflowModel:
 
     pinned: PinnedFiles
     folder: Path
-    _kept: object = field(default=None, repr=False)
+    _kept: object = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: it reads the same copy, and leaves removing it to this one."""
+        return {**self.__dict__, "_kept": None}
 
     @property
     def record(self) -> bytes:
@@ -68,7 +71,9 @@ class MlflowModel:
         try:
             found = yaml.safe_load((self.folder / _DESCRIPTION).read_bytes())
         except (OSError, yaml.YAMLError) as error:
-            raise AssayError(f"{self.pinned.uri} is no MLflow model: its {_DESCRIPTION} cannot be read: {error}") from None
+            raise AssayError(
+                f"{self.pinned.uri} is no MLflow model: its {_DESCRIPTION} cannot be read: {error}"
+            ) from None
         if not isinstance(found, dict):
             raise AssayError(f"{self.pinned.uri} is no MLflow model: its {_DESCRIPTION} says nothing")
         return found
@@ -121,8 +126,6 @@ def _names(connection: Connection) -> list[str]:
 
 
 def _place(connection: Connection) -> str:
-    from assay.registry.store.connection import without_secrets
-
     return without_secrets(connection.uri)
 
 
@@ -142,5 +145,3 @@ def plain_answer(value: Any) -> Any:
     except (TypeError, ValueError, RecursionError) as error:
         kind = type(value).__name__
         raise AssayError(f"the model returned something of the type {kind} that is no JSON: {error}") from None
-
-

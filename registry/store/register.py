@@ -20,6 +20,7 @@ from assay.registry.store.bundle_parts import Parts
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import BundleFiles, StoredBundle, StoredRetrieval, prompt_digest, retrieval_digest
 from assay.registry.store.estimators import dump_estimator
+from assay.registry.store.mlflow_models import MlflowModel, fetch_model
 from assay.registry.store.read import (
     MODEL_FILE,
     TRAINING_FILE,
@@ -29,7 +30,7 @@ from assay.registry.store.read import (
     read_stored_bundle,
 )
 from assay.registry.store.refs import DIGEST_TAG, SOURCE_TAG, model_name, prompt_name, retrieval_name
-from assay.registry.types.bundle import ArtifactVersion, BundleManifest, TriageConfig, TriageSource
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, MlflowConfig, TriageConfig, TriageSource
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -49,6 +50,7 @@ class Registrar:
         self._agent = files.source.agent
         self._loader = loader
         self._model_bytes = b""
+        self._mlflow_model: MlflowModel | None = None
         self.created: list[str] = []
 
     def run(self, train: Trainer) -> tuple[int, StoredBundle]:
@@ -112,11 +114,16 @@ class Registrar:
 
     def _model(self, train: Trainer) -> ArtifactVersion:
         source = self._files.model_source_digest
-        name = model_name(self._agent, self._files.model.kind)
+        config = self._files.model
+        name = model_name(self._agent, config.kind)
+        if isinstance(config, MlflowConfig):
+            self._mlflow_model = fetch_model(self._connection, config)
 
         def check(version: ModelVersion, into: Path) -> None:
             digest = tags_of(version).get(DIGEST_TAG, "")
             self._model_bytes, _ = read_model(self._connection, version, digest, self._files, into)
+            if self._mlflow_model is not None:
+                self._mlflow_model.check(self._model_bytes)
 
         found = self._find(name, SOURCE_TAG, source, check)
         if found is not None:
@@ -133,6 +140,8 @@ class Registrar:
         config, text = self._files.model, self._files.utterances
         if not isinstance(config, TriageConfig):
             data = self._files.code or canonical_json(config)
+            if self._mlflow_model is not None:
+                data = self._mlflow_model.record
             return data, lambda folder, _: _write_file(folder, model_file(config), data)
         try:
             estimator = train(config, text)
@@ -155,7 +164,9 @@ class Registrar:
 
         def write(folder: Path, model_id: str) -> None:
             files = self._files
-            parts = Parts(files.prompt, files.retrieval, files.knowledge, files.model, self._model_bytes)
+            parts = Parts(
+                files.prompt, files.retrieval, files.knowledge, files.model, self._model_bytes, self._mlflow_model
+            )
             write_bundle(folder, model_id, stored, parts, self._loader)
 
         found = self._find(stored.name, DIGEST_TAG, stored.digest, check)
