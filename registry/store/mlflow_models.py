@@ -78,11 +78,18 @@ class MlflowModel:
             raise AssayError(f"{self.pinned.uri} is no MLflow model: its {_DESCRIPTION} says nothing")
         return found
 
-    def inputs(self) -> tuple[str, ...] | None:
-        """The names of the inputs in the model's signature; None where it has no signature."""
-        signature = self.describe().get("signature") or {}
-        inputs = signature.get("inputs")
-        return None if not inputs else tuple(str(column.get("name", "")) for column in json.loads(inputs))
+    def inputs(self) -> dict[str, Any] | None:
+        """The inputs in the model's signature, each by name with its type as MLflow writes it; None without signature.
+
+        Those of a model whose `predict` says by type hints what it takes are the fields of that type.
+        """
+        inputs = (self.describe().get("signature") or {}).get("inputs")
+        if not inputs:
+            return None
+        columns = json.loads(inputs)
+        if len(columns) == 1 and "name" not in columns[0] and "properties" in columns[0]:
+            return dict(columns[0]["properties"])
+        return {str(column.get("name", "(unnamed)")): column for column in columns}
 
 
 def fetch_model(connection: Connection, config: MlflowConfig) -> MlflowModel:
