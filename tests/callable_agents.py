@@ -13,7 +13,7 @@ from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.agents.callable.agent import CallableAgent, build_callable_agent
 from assay.runner.journal import Journal
-from assay.runner.replay import plan, replay
+from assay.runner.replay import Limits, plan, replay
 
 BUNDLE = "b" * 64
 
@@ -67,21 +67,20 @@ def run(
     """Every case's trajectory, by its id."""
     settings = ReplaySettings(turn_timeout_s=timeout)
     trials = plan(cases, {c.id: digest_of(c) for c in cases}, BUNDLE, settings, 1)
-    folder = journal or Path(agent._folder) / ".journal"
+    folder = journal or Path(agent._folder).parent / ".journal"
 
     async def collect() -> dict[str, Trajectory]:
         found = {}
-        async with agent:
-            async for done in replay(
-                agent,
-                trials,
-                agent_name="mine",
-                bundle_digest=BUNDLE,
-                settings=settings,
-                journal=Journal(folder),
-                concurrency=concurrency,
-            ):
-                found[done.trial.case.id] = done.trajectory
+        async for done in replay(
+            agent,
+            trials,
+            agent_name="mine",
+            bundle_digest=BUNDLE,
+            settings=settings,
+            journal=Journal(folder),
+            limits=Limits(concurrency),
+        ):
+            found[done.trial.case.id] = done.trajectory
         return found
 
     return asyncio.run(collect())

@@ -265,9 +265,9 @@ def test_what_a_killed_run_got_from_a_function_is_not_asked_again(tmp_path: Path
 def test_an_agent_that_cannot_be_loaded_is_refused_before_anything_runs(
     tmp_path: Path, code: str, target: str, problem: str
 ) -> None:
-    agent = made(tmp_path, code, target=target, start_timeout=0.5 if "sleep" in code else 20)
+    agent = made(tmp_path, code, target=target, start_timeout_s=0.5 if "sleep" in code else 20)
     with pytest.raises(ContentError) as caught:
         run(agent, case("a"))
     assert problem in str(caught.value)
     assert "Traceback" not in str(caught.value)
-    assert not (tmp_path / "source" / ".journal").exists()
+    assert not (tmp_path / ".journal").exists()

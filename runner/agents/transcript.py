@@ -20,11 +20,13 @@ class Transcript:
         for past in context.history:
             self.add(past.customer, (past.reply,))
 
-    def request(self, message: str, answers: tuple[ToolAnswer, ...] = ()) -> TurnRequest:
-        """What the agent is told about the turn that begins with `message`."""
+    def request(
+        self, message: str, answers: tuple[ToolAnswer, ...] = (), *, conversation: str | None = None
+    ) -> TurnRequest:
+        """What the agent is told about the turn that begins with `message`; `conversation` is another id for it."""
         context = self._context
         return TurnRequest(
-            conversation=context.conversation,
+            conversation=conversation or context.conversation,
             turn=self._turn + 1,
             message=message,
             history=tuple(self._messages),

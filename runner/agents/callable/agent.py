@@ -8,9 +8,7 @@ taken up in the middle, and starts anew where a run was killed.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import weakref
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,7 +90,7 @@ class CallableAgent:
         return ObjectSession(self._pool, context) if self._pool.stateful else FunctionSession(self._pool, context)
 
     async def _process(self) -> tuple[WorkerProcess, dict[str, Any]]:
-        return await WorkerProcess.start(self._python, self._folder, self._config, self._settings.start_timeout)
+        return await WorkerProcess.start(self._python, self._folder, self._config, self._settings.start_timeout_s)
 
 
 class FunctionSession:
@@ -138,14 +136,17 @@ class ObjectSession:
     async def respond(self, customer: str, turn: TurnChannel) -> None:
         """Answer a turn. Raises as `FunctionSession.respond` does."""
         if self._lease is None:
-            lease = self._lease = await self._pool.lease()
-            loop = asyncio.get_running_loop()
-            # Nobody has to say that a conversation is over: its process is free once nobody can go on with it.
-            weakref.finalize(self, _forget, loop, lease, self._number)
+            self._lease = await self._pool.lease()
         texts: list[str] = []
         request = self._transcript.request(customer)
         await _converse(self._pool, self._lease, request, turn, texts, session=self._number)
         self._transcript.add(customer, texts)
+
+    async def close(self) -> None:
+        """Let go of the object, and of its process."""
+        if self._lease is not None:
+            self._lease.worker.send({"do": "forget", "session": self._number})
+            self._lease.release()
 
 
 async def _converse(
@@ -219,12 +220,3 @@ async def _apply_again(parts: list[JsonValue], turn: TurnChannel, texts: list[st
         reply = read_reply(part)
         answers += await apply_reply(reply, turn, answers)
         texts += reply.texts
-
-
-def _forget(loop: asyncio.AbstractEventLoop, lease: Lease, session: int) -> None:
-    def release() -> None:
-        lease.worker.send({"do": "forget", "session": session})
-        lease.release()
-
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(release)

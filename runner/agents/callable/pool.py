@@ -12,20 +12,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from assay.registry.errors import ContentError
 from assay.runner.agents.callable.process import AgentProcessError, WorkerProcess
-from assay.runner.deadline import waited
+from assay.runner.endpoint.waiting import our_wait
 
 __all__ = ["Lease", "Pool"]
 
 _SETTLE_S = 0.5
 """How long code that was told to stop may take before its process counts as stuck."""
-_STEP_S = 0.5
 
 Starter = Callable[[], Coroutine[Any, Any, tuple[WorkerProcess, dict[str, Any]]]]
 
@@ -65,6 +63,8 @@ class Pool:
     def __init__(self, start: Starter, workers: int, concurrency: int) -> None:
         self._start, self._workers, self._concurrency = start, workers, concurrency
         self._places: list[_Place] = []
+        self._processes: set[WorkerProcess] = set()
+        """All that were ever started; the dead ones still have pipes to be closed."""
         self._settling: set[asyncio.Task[None]] = set()
         self._free = asyncio.Condition()
         self.stateful = False
@@ -88,14 +88,16 @@ class Pool:
         places, self._places = self._places, []
         for place in places:
             place.starting.cancel()
-        await asyncio.gather(*(place.worker.stop() for place in places if place.worker), return_exceptions=True)
+        await asyncio.gather(*(place.starting for place in places), return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self._processes), return_exceptions=True)
 
     async def lease(self) -> Lease:
         """A process, as soon as one is free. Raises AgentProcessError: a further one could not be started."""
         place = await self._find()
         place.users += 1
         try:
-            await _while_waiting(place.starting)
+            if not place.starting.done():
+                await our_wait(asyncio.wait({place.starting}))
             place.worker, _ = place.starting.result()
         except BaseException as error:
             self.give_back(place)
@@ -136,9 +138,7 @@ class Pool:
                 found = self._choose()
                 if found is not None:
                     return found
-                waited(_STEP_S)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._free.wait(), _STEP_S)
+                await our_wait(self._free.wait())
 
     def _choose(self) -> _Place | None:
         self._places = [p for p in self._places if not (p.worker and p.worker.death)]
@@ -150,17 +150,15 @@ class Pool:
         return best
 
     def _begin(self) -> _Place:
-        place = _Place(asyncio.get_running_loop().create_task(self._start()))
+        async def start() -> tuple[WorkerProcess, dict[str, Any]]:
+            worker, said = await self._start()
+            self._processes.add(worker)
+            return worker, said
+
+        place = _Place(asyncio.get_running_loop().create_task(start()))
         self._places.append(place)
         return place
 
     async def _wake(self) -> None:
         async with self._free:
             self._free.notify_all()
-
-
-async def _while_waiting(task: asyncio.Task[Any]) -> None:
-    """Wait for a task that others wait for too; the deadlines of the running turn stand still meanwhile."""
-    while not task.done():
-        waited(_STEP_S)
-        await asyncio.wait({task}, timeout=_STEP_S)

@@ -64,8 +64,8 @@ class Exchange:
 class WorkerProcess(asyncio.SubprocessProtocol):
     """A process that runs the agent's code. Make it with `start`."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, str], source: str) -> None:
+        self._environ, self._source = environ, source
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.SubprocessTransport | None = None
         self._open: dict[int, Exchange] = {}
@@ -86,11 +86,15 @@ class WorkerProcess(asyncio.SubprocessProtocol):
     ) -> tuple[WorkerProcess, dict[str, Any]]:
         """Start a process that has imported the agent, with what it says of it.
 
+        Args:
+            folder: where it runs.
+            config: `target`, `source`, `prompt` and `retrieval`, as `assay_worker.main` takes them.
+
         Raises:
             AgentProcessError: it cannot be started, or the agent cannot be imported; says why.
         """
         environ = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
-        worker = cls(environ)
+        worker = cls(environ, os.path.realpath(str(config["source"])))
         command = (python, "-c", _BOOT, str(Path(__file__).parent))
         child = {"PYTHONHASHSEED": "0", **environ, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
@@ -195,15 +199,20 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             # Nothing can be said to it any more. It may be on its way out, so its own end is told, if it comes.
             self._loop.call_later(_DRAIN_S, self._broken, "closed Assay's pipe")
         if self._exited.done() and {1, 2} <= self._lost:
-            self._die()
+            self._finish()
 
     def process_exited(self) -> None:
         self._exited.set_result(None)
         self.kill()  # what it started and left behind
         if {1, 2} <= self._lost:
-            self._die()
+            self._finish()
         else:
-            self._loop.call_later(_DRAIN_S, self._die)
+            self._loop.call_later(_DRAIN_S, self._finish)
+
+    def _finish(self) -> None:
+        self._die()
+        if self._transport:
+            self._transport.close()
 
     def _ended_by_us(self) -> bool:
         pipe = self._transport.get_pipe_transport(0) if self._transport else None
@@ -235,12 +244,10 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             return
         code = self._transport.get_returncode() if self._transport else None
         self.death = how or f"the agent's process ended{_ending(code)}"
-        self.death += without_environment(_last_words(self._tail), self._environ)
+        self.death += without_environment(_last_words(self._tail, self._source), self._environ)
         for exchange in self._open.values():
             exchange.incoming.put_nowait({"died": self.death})
         self._quiet.set()
-        if self._transport and self._exited.done():
-            self._transport.close()
         if not self._ready.done():
             self._ready.set_result({"failed": f"{self.death}; it was importing the agent"})
 
@@ -267,11 +274,13 @@ def _ending(code: int | None) -> str:
     return f" with exit code {code}"
 
 
-def _last_words(tail: bytearray) -> str:
-    """The place where the interpreter crashed, or the last line on standard error."""
+def _last_words(tail: bytearray, source: str) -> str:
+    """The place in the agent's source where the interpreter crashed, or the last line on standard error."""
     text = tail.decode("utf-8", errors="replace")
-    place = re.search(r'most recent call first\):\n\s*File "([^"\n]+)", line (\d+)(?: in (\S+))?', text)
-    if place:
-        return f" ({Path(place[1]).name}:{place[2]}{f' in {place[3]}' if place[3] else ''})"
+    _, crashed, stack = text.partition("Current thread ")
+    frames = re.findall(r'^  File "([^"\n]+)", line (\d+) in (\S+)', stack.partition("\n\n")[0], re.MULTILINE)
+    if crashed and frames:
+        file, line, name = next((frame for frame in frames if Path(frame[0]).is_relative_to(source)), frames[0])
+        return f" ({Path(file).name}:{line} in {name})"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f": {lines[-1][:200]}" if lines else ""

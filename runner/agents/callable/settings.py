@@ -34,7 +34,7 @@ class CallableSettings(Frozen):
     """How many processes there are at most."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 1
     """How many conversations share a process at once. With 1, a crash costs the conversation that caused it alone."""
-    start_timeout: Annotated[float, Field(gt=0)] = 120.0
+    start_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Seconds that a process may take to import the agent."""
 
     @field_validator("target")

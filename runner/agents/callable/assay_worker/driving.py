@@ -154,8 +154,6 @@ def _part(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         given = "nothing (None)" if value is None else f"a value of the type {type(value).__name__}"
         hint = "; yield several one by one" if isinstance(value, (list, tuple)) else ""
-        raise AnswerError(
-            f"the agent answered with {given}; an answer is text, or a dict with 'reply' and others{hint}"
-        )
+        raise AnswerError(f"the agent answered with {given}; an answer is text or a dict with 'reply' and others{hint}")
     part = dict(value)
     return {"events": [part]} if "type" in part else part
