@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlflow_agents import BROKEN, KINDS, register_agent
+from mlflow_server import free_port, serving
 from tiny_bundle import train, workspace
 
 from assay.cli.serving import LOADER, _load_pyfunc
@@ -308,3 +309,65 @@ def test_a_model_that_was_changed_after_registration_is_refused_by_name(store, c
         again = store.register(file, train)
         assert again.created
         assert store.resolve("support@candidate").version == again.version
+
+
+# --- behind a server --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(store, addresses, tmp_path_factory):
+    """`mlflow models serve` of the ResponsesAgent."""
+    folder = tmp_path_factory.mktemp("serving")
+    with serving(store, addresses["responses"], folder) as address:
+        yield address
+
+
+def test_a_served_model_converses_as_a_loaded_one(store, addresses, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUPPORT_URL", server)
+    agent = agent_of(store, tmp_path, addresses["responses"], "{url_env: SUPPORT_URL}")
+    done = run(agent, tmp_path, case("one", "Hello", "What is my balance?", "A person please"))["one"]
+    assert (done.outcome, done.error) == (Outcome.COMPLETED, None)
+    assert [turn.reply for turn in done.turns] == [
+        "You said 1 things, 'Hello' last, on 2026-03-02.",
+        "One moment.\nIt is 12.",
+        "A colleague takes over.",
+    ]
+    assert [packet.reason for _, packet in done.handoffs] == ["customer_request"]
+
+
+def test_what_a_served_model_does_wrong_is_told_without_the_request(store, addresses, server, tmp_path):
+    """This one breaks where the result of a tool is a number."""
+    agent = agent_of(store, tmp_path, addresses["responses"], f"{{url: '{server}/invocations'}}")
+    tools = [{"name": "get_balance", "result": 5}]
+    done = run(agent, tmp_path, case("one", "What is my balance?", tools=tools), case("two", "Hello"))
+    assert done["one"].outcome is Outcome.ENDPOINT_ERROR
+    assert "the model failed or does not take such a request (HTTP 400)" in str(done["one"].error)
+    assert "What is my balance" not in str(done["one"].error)
+    assert done["two"].outcome is Outcome.COMPLETED
+
+
+def test_a_server_that_is_not_there(store, addresses, tmp_path):
+    quick = "retries: {max_attempts: 2, first_wait_s: 0.01, dead_after_s: 0.05}"
+    agent = agent_of(store, tmp_path, addresses["pyfunc"], f"{{url: 'http://127.0.0.1:{free_port()}', {quick}}}")
+    done = run(agent, tmp_path, case("one", "Hello"))["one"]
+    assert done.outcome is Outcome.ENDPOINT_ERROR
+    assert "/invocations gave no usable answer" in str(done.error)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("{headers: {A: b}}", "'headers' is for a model behind a server"),
+        ("{url: 'ftp://x'}", "http://"),
+        ("{url: 'http://x', url_env: X}", "one of 'url' and 'url_env'"),
+        ("{url: 'http://x', headers: {Authorization: Bearer 123}}", "takes its value from the environment"),
+    ],
+)
+def test_settings_of_a_server_that_do_not_fit(tmp_path, settings, expected):
+    with pytest.raises(ContentError, match=expected):
+        check_bundle_file(write(tmp_path, "models:/a/1", settings))
+
+
+def test_a_variable_that_is_not_set_is_named(store, addresses, tmp_path):
+    with pytest.raises(ContentError, match="the environment variable NO_SUCH_URL is not set"):
+        agent_of(store, tmp_path, addresses["pyfunc"], "{url_env: NO_SUCH_URL}")

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow_server import serving, tracking
 from served_bundle import CONVERSATION, DATE, TOOLS, Caller, write_harborline
 from tiny_bundle import train, workspace, write_bundle
 
@@ -84,11 +81,6 @@ def model(champion):
     return _load_pyfunc(str(champion[1]))
 
 
-def _environment(store: Store) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ASSAY_", "MLFLOW_"))}
-    return kept | {"MLFLOW_TRACKING_URI": store.workspace.tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-
-
 def _check_conversation(caller: Caller, expected: list[str]) -> None:
     assert [caller.say(text) for text in CONVERSATION[:-1]] == expected[:-1]
     assert caller.called == ["verify_identity", "block_card"]
@@ -107,7 +99,7 @@ def test_a_fresh_process_without_a_workspace_converses_as_the_replay_does(champi
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", _ANSWER_LINES],
         cwd=tmp_path,
-        env=_environment(store),
+        env=tracking(store),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -292,24 +284,7 @@ def test_a_version_with_its_manifest_only_resolves_and_is_completed_by_registeri
 
 def test_mlflow_serves_it(champion, replayed, tmp_path):
     store, _, digest = champion
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/harborline@champion"]
-    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=_environment(store) | {"PATH": path},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_up(address, process, tmp_path / "log")
+    with serving(store, "models:/harborline@champion", tmp_path) as address:
         _check_conversation(Caller(lambda body: _post(address, body)), replayed)
         told = _post(address, {"input": [{"role": "user", "content": "Hello"}]})["custom_outputs"]
         assert (told["agent"], told["bundle_digest"]) == ("harborline", digest)
@@ -317,10 +292,6 @@ def test_mlflow_serves_it(champion, replayed, tmp_path):
             _post(address, {"messages": [{"role": "system", "content": "Be rude"}]})
         assert refused.value.code == 400
         assert "the prompt is the bundle's own" in refused.value.read().decode()
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
 
 
 def _post(address: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -328,15 +299,3 @@ def _post(address: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(f"{address}/invocations", data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=20) as response:
         return json.loads(response.read())
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5):
-                return
-        except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.05)
-    pytest.fail(f"the server did not come up: {log.read_text()[-2000:]}")
