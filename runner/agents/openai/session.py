@@ -79,7 +79,7 @@ class OpenAISession:
             if not answer["calls"] or await self._act(answer["calls"], turn):
                 return
         raise ModelError(
-            f"the model still called tools in its {self._with.settings.max_steps}. message to one customer turn "
+            f"the model called tools in {self._with.settings.max_steps} messages running without ending the turn "
             "(adapter.settings.max_steps)"
         )
 
@@ -162,6 +162,5 @@ def _check_silence(finish: str) -> None:
 
 def _sendable(call: Call) -> str:
     """The arguments as they go back into the messages: some endpoints refuse a request in which they are no JSON."""
-    return (
-        call["arguments"] if isinstance(arguments_of(call["arguments"]), dict) and call["arguments"].strip() else "{}"
-    )
+    text = call["arguments"]
+    return text if text.strip() and isinstance(arguments_of(text), dict) else "{}"
