@@ -224,6 +224,11 @@ def test_a_model_that_is_not_there(store, addresses, tmp_path, uri, expected):
         store.register(write(tmp_path, uri), train)
 
 
+def test_a_model_with_the_name_of_the_agent(tmp_path):
+    with pytest.raises(ContentError, match=r"model.uri: the bundles of 'support' are registered under this name"):
+        check_bundle_file(write(tmp_path, "models:/support/1"))
+
+
 @pytest.mark.parametrize("uri", ["models:/a@champion", "models:/a/Production", "models:/a/latest", "runs:/1/m", "a"])
 def test_a_model_that_is_not_pinned_by_number(tmp_path, uri):
     with pytest.raises(ContentError, match=r"pinned by number, as models:/NAME/VERSION"):

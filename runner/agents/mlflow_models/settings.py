@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from assay.registry.errors import ContentError
 from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen
-from assay.registry.types.bundle import Adapter, BundleSource, ToolSpec
+from assay.registry.types.bundle import Adapter, BundleSource, MlflowConfig, ToolSpec
 from assay.runner.agents.http.settings import HttpSettings
 from assay.runner.endpoint.settings import Retries
 
@@ -87,6 +87,9 @@ def read_mlflow_settings(adapter: Adapter, file: Path | None = None) -> MlflowSe
 def check_mlflow_source(source: BundleSource, file: Path) -> None:
     """Refuse a bundle file that no agent of kind `mlflow` could run with. Raises ContentError, with `file`."""
     settings = read_mlflow_settings(source.adapter, file)
+    if isinstance(source.model, MlflowConfig) and source.model.uri.startswith(f"models:/{source.agent}/"):
+        problem = f"the bundles of {source.agent!r} are registered under this name: the model needs another"
+        raise ContentError(problem, file=file, key="model.uri")
     check_parts(source.tools, source.retrieval is not None, settings, file)
 
 
