@@ -1,6 +1,6 @@
 """Answering a request: the conversation so far is worked through, then the last turn is answered.
 
-Nothing is kept between requests. An agent of which equal input gives equal output is run through the whole
+Nothing that an answer depends on is kept between requests. An agent of which equal input gives equal output is run through the whole
 conversation again, with the results of tools that the request brings; where that does not give the replies that
 stand in the request, and for every other agent, the session starts with the conversation as its history.
 """
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import secrets
 import threading
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from assay.registry.digest import digest_of
 from assay.registry.errors import AssayError
 from assay.runner.agents.base import Agent, AgentSession, ConversationContext, PastTurn
 from assay.runner.serving.channel import ServedTurn
+from assay.runner.serving.remembered import OpenTurns, RememberedCalls
 from assay.runner.serving.reply import reply_to
 from assay.runner.serving.request import Chat, Turn, parse_chat
 
@@ -52,6 +53,7 @@ class Answering:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._entered: asyncio.Task[Agent] | None = None
         self._open = AsyncExitStack()
+        self._turns = OpenTurns()
 
     def __call__(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The reply to a request, both in the shapes that `docs/serving.md` describes.
@@ -75,7 +77,7 @@ class Answering:
                 return await self._answer(chat)
         except AnswerError:
             raise
-        except (Exception, SystemExit) as error:
+        except Exception as error:
             if deadline.expired():
                 raise AnswerError(f"the agent gave no answer within {self._timeout_s:g} s") from None
             # The text of the exception may hold anything, and goes to whoever called.
@@ -83,20 +85,23 @@ class Answering:
 
     async def _answer(self, chat: Chat) -> ServedTurn:
         agent = await self._ready()
-        session = await self._session(agent, chat)
-        turn = await _run(session, chat.turns[-1], len(chat.turns))
+        last, key = chat.turns[-1], _key(chat)
+        calls = self._turns.log(key, again=bool(last.results))
+        session = await self._session(agent, chat, calls)
+        turn = await _run(session, last, len(chat.turns))
+        self._turns.done(key, calls, waits=bool(turn.pending))
         if not (turn.said or turn.pending or turn.packet):
             raise AnswerError("the agent said nothing and handed nothing off")
         return turn
 
-    async def _session(self, agent: Agent, chat: Chat) -> AgentSession:
+    async def _session(self, agent: Agent, chat: Chat, calls: RememberedCalls) -> AgentSession:
         """A session that has the turns before the last one in its memory."""
         past = chat.turns[:-1]
-        if self._repeatable or not past:
-            session = agent.start(_context(chat, ()))
+        if self._repeatable and past:
+            session = agent.start(_context(chat, (), calls))
             if await _reproduces(session, past):
                 return session
-        return agent.start(_context(chat, past))
+        return agent.start(_context(chat, past, calls))
 
     async def _ready(self) -> Agent:
         """The agent, entered once for all requests."""
@@ -122,15 +127,22 @@ class Answering:
             return self._loop
 
 
-def _context(chat: Chat, past: tuple[Turn, ...]) -> ConversationContext:
+def _key(chat: Chat) -> str:
+    """The conversation up to the last turn, without what came of it so far."""
+    before = [[turn.customer, turn.replies] for turn in chat.turns[:-1]]
+    return digest_of([chat.info, before, chat.turns[-1].customer])
+
+
+def _context(chat: Chat, past: tuple[Turn, ...], calls: RememberedCalls) -> ConversationContext:
     info = chat.info
     return ConversationContext(
         channel=info.channel,
         language=info.language,
         date=info.date or dt.datetime.now(dt.UTC).date(),
         seed=info.seed,
-        conversation=info.conversation or secrets.token_hex(16),
+        conversation=info.conversation or calls.conversation,
         history=tuple(PastTurn(turn.customer, turn.reply) for turn in past),
+        calls=calls,
     )
 
 
@@ -143,10 +155,17 @@ async def _reproduces(session: AgentSession, past: tuple[Turn, ...]) -> bool:
     return True
 
 
+async def _respond(session: AgentSession, customer: str, channel: ServedTurn) -> None:
+    try:
+        await session.respond(customer, channel)
+    except SystemExit:  # would end the event loop, and with it every other conversation
+        raise AnswerError("the agent failed with SystemExit") from None
+
+
 async def _run(session: AgentSession, turn: Turn, number: int) -> ServedTurn:
     """One turn, until it is over or waits for a tool."""
     channel = ServedTurn(number, turn.results)
-    responding = asyncio.ensure_future(session.respond(turn.customer, channel))
+    responding = asyncio.ensure_future(_respond(session, turn.customer, channel))
     waiting = asyncio.ensure_future(channel.waiting.wait())
     try:
         await asyncio.wait((responding, waiting), return_when=asyncio.FIRST_COMPLETED)
