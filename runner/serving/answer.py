@@ -1,8 +1,8 @@
 """Answering a request: the conversation so far is worked through, then the last turn is answered.
 
-Nothing that an answer depends on is kept between requests. An agent of which equal input gives equal output is run through the whole
-conversation again, with the results of tools that the request brings; where that does not give the replies that
-stand in the request, and for every other agent, the session starts with the conversation as its history.
+Nothing that an answer depends on is kept between requests. An agent of which equal input gives equal output is run
+through the whole conversation again, with the results of tools that the request brings; where that does not give the
+replies that stand in the request, and for every other agent, the session starts with the conversation as its history.
 """
 
 from __future__ import annotations
