@@ -25,6 +25,10 @@ def said(conversation: int, turn: int) -> str:
     return f"Conversation {conversation}, question {turn}: what does a wire transfer to another bank cost me today?"
 
 
+def expected(conversation: int) -> dict[str, Any]:
+    return {"must_say": [{"any_of": [f"Conversation {conversation},"]}]}
+
+
 def ours(url: str, conversations: int, in_flight: int, folder: Path, turn_timeout: float) -> dict[str, Any]:
     from assay.registry.digest import digest_of
     from assay.registry.types.bundle import Adapter, AutonomyPolicy, BundleManifest, ChatConfig
@@ -69,7 +73,10 @@ def ours(url: str, conversations: int, in_flight: int, folder: Path, turn_timeou
                     "autonomy": "autonomous",
                     "date": "2026-03-02",
                     "turns": [
-                        {"customer": said(number, turn), "expect": {"must_say": [{"any_of": [f"Conversation {number},"]}]}}
+                        {
+                            "customer": said(number, turn),
+                            "expect": {"must_say": [{"any_of": [f"Conversation {number},"]}]},
+                        }
                         for turn in range(1, TURNS + 1)
                     ],
                     "expect": {"escalation": {"required": False}},
