@@ -5,9 +5,29 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, Name, RiskTier
+from assay.registry.types.expectation import ExpectedCall, TextExpectation
+from assay.registry.types.fixture import State, ToolFixture, state_problems
+
+__all__ = [
+    "Case",
+    "ConversationExpectation",
+    "Customer",
+    "CustomerTurn",
+    "Dataset",
+    "DatasetInfo",
+    "EscalationExpectation",
+    "ExpectedCall",
+    "HandoffExpectation",
+    "PersonalDataKind",
+    "PersonalDatum",
+    "TextExpectation",
+    "ToolFixture",
+    "TurnExpectation",
+]
 
 PersonalDataKind = Literal[
     "name",
@@ -38,22 +58,6 @@ class Customer(Frozen):
     personal_data: tuple[PersonalDatum, ...] = ()
 
 
-class TextExpectation(Frozen):
-    """Satisfied when at least one of the phrases stands in the text.
-
-    Phrases are compared case-insensitively, with white space and typographic quotes normalised.
-    """
-
-    any_of: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-
-
-class ExpectedCall(Frozen):
-    """A tool call that has to happen. `arguments` is the subset of arguments that must match."""
-
-    name: Name
-    arguments: dict[str, JsonValue] = {}
-
-
 class TurnExpectation(Frozen):
     """What the agent owes the customer in answer to one customer turn."""
 
@@ -70,28 +74,6 @@ class CustomerTurn(Frozen):
     customer: Annotated[str, Field(min_length=1)]
     expect: TurnExpectation = TurnExpectation()
     golden_reply: str | None = None
-
-
-class ToolFixture(Frozen):
-    """What a back-office tool answers in this case.
-
-    The first fixture whose `name` is equal and whose `arguments` are all present and equal in the call
-    answers it. `times` limits how often it answers; after that the next matching fixture does. Exactly
-    one of `result` and `error` is given.
-    """
-
-    name: Name
-    arguments: dict[str, JsonValue] = {}
-    result: JsonValue = None
-    error: str | None = None
-    latency_s: Annotated[float, Field(ge=0)] = 0.0
-    times: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_outcome(self) -> ToolFixture:
-        if (self.result is None) == (self.error is None):
-            raise ValueError("give exactly one of 'result' and 'error'")
-        return self
 
 
 class HandoffExpectation(Frozen):
@@ -161,6 +143,8 @@ class Case(Frozen):
     date: dt.date
     customer: Customer | None = None
     turns: Annotated[tuple[CustomerTurn, ...], Field(min_length=1)]
+    state: State = Field(default={}, exclude_if=lambda given: not given)
+    """What the back office knows when the conversation begins, for fixtures that read and change it."""
     tools: tuple[ToolFixture, ...] = ()
     expect: ConversationExpectation
     labels: dict[str, JsonValue] = {}
@@ -172,6 +156,11 @@ class Case(Frozen):
             raise ValueError(
                 f"'expect.escalation.by_turn' is {by_turn} but the case has {len(self.turns)} customer turns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _state_exists(self) -> Case:
+        _raise(list(state_problems(self.state, self.tools)))
         return self
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
@@ -188,6 +177,16 @@ class Case(Frozen):
             "escalation_reason": tuple(reason.value for reason in escalation.reasons),
             "near_miss": tuple(reason.value for reason in escalation.near_miss_of),
         }
+
+
+def _raise(problems: list[tuple[tuple[str | int, ...], str]]) -> None:
+    """Raise problems, each at its own place in the case."""
+    found = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{text}", {"text": text}), loc=loc, input=None)
+        for loc, text in problems
+    ]
+    if found:
+        raise ValidationError.from_exception_data("Case", found)
 
 
 def _escalation_values(escalation: EscalationExpectation) -> tuple[str, ...]:

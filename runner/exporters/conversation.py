@@ -32,7 +32,7 @@ class Told:
 
 def told(case: Case) -> Told:
     """The conversation of a case."""
-    backend = FixtureBackend(tuple(fixture.model_copy(update={"latency_s": 0.0}) for fixture in case.tools))
+    backend = FixtureBackend(tuple(fixture.model_copy(update={"latency_s": 0.0}) for fixture in case.tools), case.state)
     escalation = case.expect.escalation
     turns: list[Turn] = []
     for number, turn in enumerate(case.turns, start=1):
