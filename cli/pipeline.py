@@ -170,6 +170,7 @@ class Session:
         self, ref: str, suite_name: str, *, concurrency: int = 16, fresh: bool = False, limit: int | None = None
     ) -> EvalRun:
         """Replay, score, and store: one finished MLflow run, known to the ledger."""
+        from assay.runner.agents.factory import build_agent
         from assay.runner.evaluate import Subject, collect
         from assay.runner.journal import Journal
 
@@ -183,7 +184,7 @@ class Session:
         total = len(standard.dataset.cases) * standard.suite.trials
         with progress(f"replaying {subject.label}", min(total, limit or total)) as advance, _kept_on_interrupt():
             evidence = collect(
-                _agent_of(bundle),
+                build_agent(bundle, self.workspace.root),
                 subject,
                 standard.dataset,
                 standard.suite,
@@ -383,12 +384,6 @@ def _training(text: str, label: str) -> tuple[tuple[str, str], ...]:
     return tuple(
         (f"{utterance!r}, which {label} is trained on", utterance) for utterance, _, _ in parse_utterances(text)
     )
-
-
-def _agent_of(bundle: ResolvedBundle):
-    from assay.runner.agents.factory import build_agent
-
-    return build_agent(bundle.version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
 
 
 @contextmanager
