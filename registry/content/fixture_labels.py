@@ -31,6 +31,18 @@ def unanswered_calls(case: Case) -> Iterator[str]:
             elif all(left[place] == 0 for place in able):
                 yield f"turn {number}: the fixtures for {call.name} are used up by then"
             _use_up(left, [place for place in able if _surely_answers(case.tools[place], call.arguments)], case)
+    yield from dict.fromkeys(_simulated_calls(case))
+
+
+def _simulated_calls(case: Case) -> Iterator[str]:
+    """Calls that a simulated conversation needs, whenever they come."""
+    if case.simulation is None:
+        return
+    reached = case.simulation.goal.reached_when.called
+    for call in (*case.simulation.expect.tool_calls, *((reached,) if reached else ())):
+        fitting = (f for f in case.tools if f.name == call.name and _compatible(f.arguments, call.arguments))
+        if not any(fitting):
+            yield f"simulation: no fixture answers {call.name}: {explain(case.tools, call.name, call.arguments)}"
 
 
 def _use_up(left: list[int | None], sure: list[int], case: Case) -> None:

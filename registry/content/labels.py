@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from assay.registry.content.fixture_labels import idle_fixtures, unanswered_calls
+from assay.registry.content.simulation_labels import simulation_mistakes
 from assay.registry.phrases import contains_any, contains_phrase, normalise
 from assay.registry.pii import find_by_form, undisguised
 from assay.registry.retrieval.documents import KnowledgeDocument
@@ -196,6 +197,7 @@ MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
     "inconsistent_handoffs": _inconsistent_handoffs,
     "personal_data": _personal_data,
     "long_turns": _long_turns,
+    "simulation_mistakes": lambda case, _: simulation_mistakes(case),
 }
 """Column of the table of cases to what finds its mistakes; the column counts them."""
 

@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, Name, RiskTier
 from assay.registry.types.expectation import ExpectedCall, TextExpectation
 from assay.registry.types.fixture import State, ToolFixture, state_problems
+from assay.registry.types.simulation import Simulation
 
 __all__ = [
     "Case",
@@ -88,6 +89,7 @@ class HandoffExpectation(Frozen):
 class EscalationExpectation(Frozen):
     """Whether a person has to take over, why, and from which customer turn on (1-based).
 
+    `by_turn` may be left out only in a case with a simulation, which tells when the escalation becomes due.
     `near_miss_of` are the reasons for which it looks as if a person had to take over although none has to.
     """
 
@@ -99,7 +101,7 @@ class EscalationExpectation(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> EscalationExpectation:
-        if self.required and (not self.reasons or self.by_turn is None):
+        if self.required and not self.reasons:
             raise ValueError("a required escalation needs 'reasons' and 'by_turn'")
         if not self.required and (self.reasons or self.by_turn is not None or self.queue is not None):
             raise ValueError("an escalation that is not required has no 'reasons', 'by_turn' or 'queue'")
@@ -147,11 +149,15 @@ class Case(Frozen):
     """What the back office knows when the conversation begins, for fixtures that read and change it."""
     tools: tuple[ToolFixture, ...] = ()
     expect: ConversationExpectation
+    simulation: Simulation | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Who speaks in `simulated` mode, in place of `turns`."""
     labels: dict[str, JsonValue] = {}
 
     @model_validator(mode="after")
     def _turns_exist(self) -> Case:
-        by_turn = self.expect.escalation.by_turn
+        escalation, by_turn = self.expect.escalation, self.expect.escalation.by_turn
+        if escalation.required and by_turn is None and self.simulation is None:
+            _raise([(("expect", "escalation"), "a required escalation needs 'reasons' and 'by_turn'")])
         if by_turn is not None and by_turn > len(self.turns):
             raise ValueError(
                 f"'expect.escalation.by_turn' is {by_turn} but the case has {len(self.turns)} customer turns"
