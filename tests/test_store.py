@@ -726,7 +726,8 @@ def test_source_that_is_not_there_is_refused(store, tmp_path, make, expected):
 )
 def test_a_model_that_lies_elsewhere_is_known_by_what_is_said_of_it(store, tmp_path, kind, model):
     (tmp_path / "prompt.md").write_text("Be kind.\n")
-    text = f"agent: far\nadapter: {{kind: {kind}}}\nprompt: {{file: prompt.md}}\nmodel: {model}\nautonomy: {{intents: {{}}}}\n"
+    text = f"agent: far\nadapter: {{kind: {kind}}}\nprompt: {{file: prompt.md}}\nmodel: {model}\n"
+    text += "autonomy: {intents: {}}\n"
     (tmp_path / "bundle.yaml").write_text(text)
     first = store.register(tmp_path / "bundle.yaml", train).version
     assert store.resolve("far@candidate").version == first

@@ -130,9 +130,10 @@ class MlflowConfig(Frozen):
 
 def _with_kind(value: Any) -> Any:
     """A model whose kind is not said is a triage model."""
-    if isinstance(value, dict) and "kind" not in value:
-        return {"kind": "triage", **cast("dict[str, Any]", value)}
-    return value
+    if not isinstance(value, dict):
+        return value
+    model = cast("dict[str, Any]", value)
+    return model if "kind" in model else {"kind": "triage", **model}
 
 
 ModelConfig = Annotated[

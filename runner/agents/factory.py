@@ -36,12 +36,13 @@ def check_bundle_file(file: Path) -> None:
             raise error if error.file else ContentError(error.problem, file=prompt) from None
 
 
-def build_agent(bundle: ResolvedBundle, workspace: Path) -> Agent:
+def build_agent(bundle: ResolvedBundle, workspace: Path, *, share: float = 1.0) -> Agent:
     """The agent that the bundle's adapter names.
 
     Args:
         bundle: its parts are read when the agent needs them.
         workspace: folder that relative paths of an adapter's settings start from.
+        share: the part of an endpoint's rate limits that this agent may use, where others share it.
 
     Raises:
         ContentError: a part does not fit the adapter.

@@ -1,62 +1,98 @@
-"""Who speaks for the customers of a run in `simulated` mode."""
+"""Which customer speaks in which mode of replay."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from typing import Protocol
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from typing import Protocol, Self
 
 from assay.registry.errors import ContentError
 from assay.registry.types.case import Case
 from assay.registry.types.simulation import EmbeddedSimulator, OpenAISimulator
+from assay.registry.types.suite import ReplaySettings
 from assay.runner.agents.base import UNLOGGED, CallLog
-from assay.runner.customers.base import Customer
+from assay.runner.conversation import Trial
+from assay.runner.customers.base import Customer, ScriptedCustomer
 from assay.runner.customers.embedded import EmbeddedCustomer
 from assay.runner.customers.guard import GuardedCustomer
+from assay.runner.keys import trial_seed
 
-__all__ = ["Simulator", "require_simulations", "simulator_of"]
+__all__ = ["Customers", "Simulator", "customers_for", "require_simulations", "simulator_of"]
 
 _SHOWN = 5
 
 
 class Simulator(Protocol):
-    """Plays customers, any number at once."""
+    """Plays customers, any number at once; may also be an asynchronous context manager."""
 
-    def customer(self, case: Case, *, seed: int, max_turns: int, calls: CallLog = UNLOGGED) -> Customer:
-        """The customer of one trial. What it says is checked; it raises `SimulatorError` for what it may not say.
+    def play(self, case: Case, seed: int, calls: CallLog) -> Customer:
+        """The customer of one trial; what it says is not checked yet.
 
         Args:
             case: has a simulation.
             seed: of the trial.
-            max_turns: how many times the customer speaks at most.
             calls: log of the conversation's calls to something outside.
         """
         ...
 
 
-class _Embedded:
-    def customer(self, case: Case, *, seed: int, max_turns: int, calls: CallLog = UNLOGGED) -> Customer:
-        del calls
-        return GuardedCustomer(EmbeddedCustomer(case, seed), case, max_turns)
+class Customers:
+    """Makes the customer of a trial. Use it as an asynchronous context manager, so that what it holds is given back."""
+
+    def __init__(self, settings: ReplaySettings, simulator: Simulator | None) -> None:
+        self._settings = settings
+        self._simulator = simulator
+        self._stack = AsyncExitStack()
+
+    def __call__(self, trial: Trial, calls: CallLog = UNLOGGED) -> Customer:
+        """The customer of a trial. A simulated one raises `SimulatorError` for everything that it may not say.
+
+        Raises:
+            ContentError: customers are to be simulated, and the case has no simulation.
+        """
+        if self._simulator is None:
+            return ScriptedCustomer(trial.case)
+        require_simulations([trial.case])
+        seed = trial_seed(self._settings, trial.case_digest, trial.trial)
+        played = self._simulator.play(trial.case, seed, calls)
+        return GuardedCustomer(played, trial.case, self._settings.max_turns)
+
+    async def __aenter__(self) -> Self:
+        if hasattr(self._simulator, "__aenter__"):
+            await self._stack.enter_async_context(self._simulator)  # pyright: ignore[reportArgumentType]
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._stack.aclose()
 
 
-@asynccontextmanager
-async def simulator_of(settings: EmbeddedSimulator | OpenAISimulator) -> AsyncIterator[Simulator]:
-    """The simulator that a suite asks for, open for as long as the context lasts.
+def customers_for(settings: ReplaySettings) -> Customers:
+    """What makes the customers of a replay.
 
     Raises:
-        ContentError: the key that it names is not in the environment.
+        ContentError: a simulator's key is not in the environment.
     """
+    if settings.mode != "simulated":
+        return Customers(settings, None)
+    return Customers(settings, simulator_of(getattr(settings, "simulator", None) or EmbeddedSimulator()))
+
+
+def simulator_of(settings: EmbeddedSimulator | OpenAISimulator) -> Simulator:
+    """The simulator that a suite asks for. Raises as `customers_for` does."""
     if isinstance(settings, EmbeddedSimulator):
-        yield _Embedded()
-        return
-    from assay.runner.customers.played import opened
+        return _Embedded()
+    from assay.runner.customers.played import PlayedByModel
 
-    async with opened(settings) as simulator:
-        yield simulator
+    return PlayedByModel(settings)
 
 
-def require_simulations(cases: Iterable[Case], where: str) -> None:
+class _Embedded:
+    def play(self, case: Case, seed: int, calls: CallLog) -> Customer:
+        del calls
+        return EmbeddedCustomer(case, seed)
+
+
+def require_simulations(cases: Iterable[Case], where: str | None = None) -> None:
     """Refuse to simulate customers that nobody described.
 
     Raises:

@@ -58,7 +58,7 @@ class GuardedCustomer:
         """What the customer says after `turns`; None ends the conversation, as the last turn allowed does.
 
         Raises:
-            SimulatorError: it may not say that; names the customer's turn (1-based) and why.
+            SimulatorError: it may not say that; says why.
         """
         if len(turns) >= self._max_turns:
             return None
@@ -67,7 +67,7 @@ class GuardedCustomer:
             return None
         problem = self._problem(said, turns)
         if problem:
-            raise SimulatorError(f"turn {len(turns) + 1}: {problem}")
+            raise SimulatorError(problem)
         return said
 
     def _problem(self, said: str | None, turns: Sequence[TurnRecord]) -> str:
