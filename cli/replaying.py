@@ -130,7 +130,7 @@ class _Shown:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._began = time.monotonic()
-        self._done = self._failed = self._handed_off = self._grave = 0
+        self._done = self._failed = self._handed_off = self._violations = 0
         self._usd = 0.0
 
     def add(self, done: Done) -> str:
@@ -140,11 +140,11 @@ class _Shown:
         self._done += 1
         self._failed += not done.completed
         self._handed_off += done.handed_off
-        self._grave += done.grave
+        self._violations += done.violations
         self._usd += done.cost_usd
         rate = self._done / max(time.monotonic() - self._began, 1e-9)
         cost = f", ${self._usd:.2f}" if self._usd else ""
-        return f"{rate:.0f}/s, {self._failed} failed, {self._handed_off} escalated, {self._grave} grave findings{cost}"
+        return f"{rate:.0f}/s, {self._failed} failed, {self._handed_off} escalated, {self._violations} violations{cost}"
 
     def summary(self) -> str:
         """What is told at the end, where there is something to tell."""

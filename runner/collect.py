@@ -18,7 +18,7 @@ from assay.runner.customers.base import Customer
 from assay.runner.evaluate import Subject
 from assay.runner.journal import Journal
 from assay.runner.replay import Limits, Replayed, Spending, Trial, replay, scripted
-from assay.runner.scoring import Scoring, grave_findings
+from assay.runner.scoring import Scoring, violations
 
 __all__ = ["Done", "Rerun", "collect"]
 
@@ -40,8 +40,7 @@ class Done:
     fresh: bool
     completed: bool
     handed_off: bool
-    grave: int
-    """Findings of high or critical severity."""
+    violations: int
     cost_usd: float
 
     @classmethod
@@ -54,7 +53,7 @@ class Done:
             fresh=replayed.fresh,
             completed=trajectory.outcome is Outcome.COMPLETED,
             handed_off=bool(trajectory.handoffs),
-            grave=len(grave_findings(records)),
+            violations=violations(records),
             cost_usd=trajectory.usage.cost_usd if replayed.fresh else 0.0,
         )
 

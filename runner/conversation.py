@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case
 from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Handoff, Outcome, Say, Trajectory, TurnRecord, Usage
-from assay.runner.agents.base import UNLOGGED, Agent, AgentSession, CallLog, ConversationContext, PastTurn
+from assay.runner.agents.base import UNLOGGED, Agent, AgentSession, CallLog, ConversationContext, PastTurn, ToolResult
 from assay.runner.channel import RecordingChannel
 from assay.runner.customers.base import Customer, SimulatorError
 from assay.runner.deadline import running
@@ -134,12 +136,21 @@ async def _golden_history(
     past = golden_past(trial.case)
     context = _context(trial, settings, calls)
     for index, turn in enumerate(trial.case.turns):
-        name = f"{trial.key}-{index + 1}"
-        session = _started(agent, replace(context, history=past[:index], conversation=name))
+        backend = FixtureBackend(trial.case.tools)
+        session = _started(agent, replace(context, **_begun(trial, backend, past[:index])))
         try:
-            await _turn(session, turn.customer, FixtureBackend(trial.case.tools), settings, so_far)
+            await _turn(session, turn.customer, backend, settings, so_far)
         finally:
             await _close(session)
+
+
+def _begun(trial: Trial, backend: FixtureBackend, past: tuple[PastTurn, ...]) -> dict[str, Any]:
+    """What sets a session apart that begins after `past`."""
+
+    async def rehearse(name: str, arguments: dict[str, JsonValue]) -> ToolResult:
+        return (await backend.call(name, arguments))[0]
+
+    return {"history": past, "rehearse": rehearse, "conversation": f"{trial.key}-{len(past) + 1}"}
 
 
 def _context(trial: Trial, settings: ReplaySettings, calls: CallLog) -> ConversationContext:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay.registry.types.base import Severity
 from assay.registry.types.case import Case
-from assay.registry.types.score import Finding, Score, ScoreRecord
+from assay.registry.types.score import Score, ScoreRecord
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.score import score_trajectory
 from assay.runner.scorebook import ScoreBook
 from assay.runner.scorers.base import Scorer
 
-__all__ = ["Scoring", "grave_findings"]
+__all__ = ["Scoring", "violations"]
 
-_GRAVE = frozenset({Severity.HIGH, Severity.CRITICAL})
+_WATCHING = frozenset({"policy", "scope", "pii"})
 
 
 class Scoring:
@@ -58,7 +57,7 @@ class Scoring:
         ]
 
 
-def grave_findings(records: Iterable[ScoreRecord]) -> list[Finding]:
-    """What scorers found that is of high or critical severity."""
-    scored = (record.result for record in records)
-    return [f for result in scored if isinstance(result, Score) for f in result.findings if f.severity in _GRAVE]
+def violations(records: Iterable[ScoreRecord]) -> int:
+    """How many things the agent did that it must not: findings of the scorers that watch over rules."""
+    watched = (r.result for r in records if r.scorer in _WATCHING and isinstance(r.result, Score))
+    return len({finding for result in watched for finding in result.findings})

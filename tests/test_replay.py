@@ -22,7 +22,7 @@ from assay.runner.replay import Limits, Replayed, plan, replay
 BUNDLE = "b" * 64
 
 
-def case(name: str, turns: int = 1, **more: object) -> Case:
+def case(name: str, turns: int | list = 1, **more: object) -> Case:
     return Case.model_validate(
         {
             "id": name,
@@ -30,7 +30,7 @@ def case(name: str, turns: int = 1, **more: object) -> Case:
             "risk_tier": "low",
             "autonomy": "autonomous",
             "date": "2026-03-02",
-            "turns": [{"customer": f"turn {n}"} for n in range(1, turns + 1)],
+            "turns": [{"customer": f"turn {n}"} for n in range(1, turns + 1)] if isinstance(turns, int) else turns,
             "expect": {"escalation": {"required": False}},
             **more,
         }

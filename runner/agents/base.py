@@ -21,6 +21,7 @@ __all__ = [
     "CallLog",
     "ConversationContext",
     "PastTurn",
+    "Rehearse",
     "ToolResult",
     "TurnChannel",
 ]
@@ -57,12 +58,24 @@ class PastTurn:
 
 
 @dataclass(frozen=True)
+class ToolResult:
+    """A tool's answer: `result`, or `error` with what went wrong."""
+
+    result: JsonValue = None
+    error: str | None = None
+
+
+Rehearse = Callable[[str, dict[str, JsonValue]], Awaitable[ToolResult]]
+"""Calls a back-office tool by name with arguments, and nobody records it."""
+
+
+@dataclass(frozen=True)
 class ConversationContext:
     """What is known when a conversation begins.
 
     `date` is the day it takes place; `seed` differs per trial. `conversation` names the trial, and no other has the
-    name. `history` is what was said before the session's first turn: a session starts as if it had said it itself.
-    Calls to something outside go through `calls`.
+    name. `history` is what was said before the session's first turn: a session starts as if it had said it itself; what
+    it has to ask the back office to get there, it asks by `rehearse`. Calls to something outside go through `calls`.
     """
 
     channel: str
@@ -72,14 +85,7 @@ class ConversationContext:
     conversation: str = ""
     history: tuple[PastTurn, ...] = ()
     calls: CallLog = UNLOGGED
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """A tool's answer: `result`, or `error` with what went wrong."""
-
-    result: JsonValue = None
-    error: str | None = None
+    rehearse: Rehearse | None = None
 
 
 class TurnChannel(Protocol):

@@ -17,6 +17,7 @@ from assay.runner.agents.reference.equipment import Equipment
 from assay.runner.agents.reference.handoff import ReferenceSettings
 from assay.runner.agents.reference.judgement import SMALL_TALK
 from assay.runner.agents.reference.prompt import Prompt
+from assay.runner.agents.reference.rehearsal import RehearsedSession
 from assay.runner.agents.reference.session import ReferenceSession
 from assay.runner.agents.reference.triage import TriageModel
 
@@ -31,7 +32,8 @@ class ReferenceAgent:
 
     def start(self, context: ConversationContext) -> AgentSession:
         """Begin a conversation."""
-        return ReferenceSession(self._equipment, context)
+        session = ReferenceSession(self._equipment, context)
+        return RehearsedSession(session, context) if context.history else session
 
 
 def read_settings(adapter: Adapter, file: Path | None = None) -> ReferenceSettings:
