@@ -240,20 +240,27 @@ class EmbeddedSimulator(Frozen):
 
 
 class OpenAISimulator(Frozen):
-    """A language model behind an OpenAI-compatible endpoint plays the customer. Keys come from the environment.
+    """A language model behind an OpenAI-compatible endpoint plays the customer.
 
-    `version` goes up whenever the instructions or the checks of what it says change.
+    Keys come from the environment only. `version` goes up whenever the instructions, or the checks of what it says,
+    change.
     """
 
     kind: Literal["openai"]
     model: Annotated[str, Field(min_length=1)]
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    base_url: str | None = None
+    """From the environment (OPENAI_BASE_URL) where it is not given."""
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = "OPENAI_API_KEY"
+    """Variable that holds the key; null for an endpoint that needs none."""
+    headers: dict[str, str] = {}
+    """Sent with each request. `${NAME}` is taken from the environment."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=16)] = 400
     parameters: dict[str, JsonValue] = {}
-    """Passed through to the request."""
+    """Passed through to the request's body."""
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    """How long one attempt at a call may take. The time that a simulator takes is not the agent's."""
     version: Literal[1] = 1
 
 

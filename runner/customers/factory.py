@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Protocol, Self
 
-from assay.registry.errors import ContentError
+from assay.registry.content.suites import require_simulations
 from assay.registry.types.case import Case
 from assay.registry.types.simulation import EmbeddedSimulator, OpenAISimulator
 from assay.registry.types.suite import ReplaySettings
@@ -17,9 +16,7 @@ from assay.runner.customers.embedded import EmbeddedCustomer
 from assay.runner.customers.guard import GuardedCustomer
 from assay.runner.keys import trial_seed
 
-__all__ = ["Customers", "Simulator", "customers_for", "require_simulations", "simulator_of"]
-
-_SHOWN = 5
+__all__ = ["Customers", "Simulator", "customers_for", "simulator_of"]
 
 
 class Simulator(Protocol):
@@ -52,7 +49,7 @@ class Customers:
         """
         if self._simulator is None:
             return ScriptedCustomer(trial.case)
-        require_simulations([trial.case])
+        require_simulations([trial.case], where=f"case {trial.case.id!r}")
         seed = trial_seed(self._settings, trial.case_digest, trial.trial)
         played = self._simulator.play(trial.case, seed, calls)
         return GuardedCustomer(played, trial.case, self._settings.max_turns)
@@ -90,20 +87,3 @@ class _Embedded:
     def play(self, case: Case, seed: int, calls: CallLog) -> Customer:
         del calls
         return EmbeddedCustomer(case, seed)
-
-
-def require_simulations(cases: Iterable[Case], where: str | None = None) -> None:
-    """Refuse to simulate customers that nobody described.
-
-    Raises:
-        ContentError: a case has no simulation; names the first of them.
-    """
-    without = [case.id for case in cases if case.simulation is None]
-    if without:
-        shown = ", ".join(without[:_SHOWN]) + (f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else "")
-        raise ContentError(
-            f"'mode: simulated' needs a 'simulation' in every case, and there is none in: {shown}. "
-            "Add one to each, or use 'mode: scripted'",
-            file=where,
-            key="replay.mode",
-        )
