@@ -19,7 +19,7 @@ from assay.registry.content.simulation_labels import lines_of
 from assay.registry.figures import Known, tells
 from assay.registry.phrases import normalise, sentences
 from assay.registry.types.case import Case
-from assay.registry.types.simulation import Simulation
+from assay.registry.types.simulation import Fact, Simulation
 from assay.registry.types.trajectory import TurnRecord
 from assay.runner.customers.asking import mentions_asking
 from assay.runner.customers.base import Customer, SimulatorError
@@ -53,6 +53,10 @@ class GuardedCustomer:
         self._max_turns = min(max_turns, case.simulation.max_turns or max_turns)
         self._known = Known()
         self._known.add(_sheet(case))
+        self._open = Known()
+        """As far as nothing was asked for."""
+        told = (fact for fact in self._simulation.facts.values() if fact.reveal == "at_once")
+        self._open.add([*_lines(self._simulation), case.date.isoformat(), *(t for fact in told for t in _forms(fact))])
 
     async def next(self, turns: Sequence[TurnRecord]) -> str | None:
         """What the customer says after `turns`; None ends the conversation, as the last turn allowed does.
@@ -97,26 +101,31 @@ class GuardedCustomer:
     def _reveals(self, said: str, turns: Sequence[TurnRecord]) -> str:
         replies = [turn.reply for turn in turns]
         allowed = _lines(self._simulation)
+        self._open.add([text for turn in turns[-1:] for text in (turn.customer, turn.reply)])
+        closed: list[tuple[str, Fact]] = []
         for name, fact in self._simulation.facts.items():
-            if fact.reveal == "at_once" or not tells(said, fact):
-                continue
-            if any(tells(text, fact) for text in (*replies, *allowed)):
-                continue  # the agent told it, or the case itself puts it into the customer's mouth
-            if fact.reveal == "never":
-                return f"it told {name!r}, which it must never tell"
-            if not mentions_asking(replies, name, fact):
-                return f"it told {name!r} before anybody asked for it"
+            if fact.reveal != "at_once" and (fact.reveal == "never" or not mentions_asking(replies, name, fact)):
+                closed.append((name, fact))
+            else:
+                self._open.add(_forms(fact))
+        for name, fact in closed:
+            # The agent may have told it, or the case itself have put it into the customer's mouth.
+            if tells(said, fact) and not any(tells(text, fact) for text in (*replies, *allowed)):
+                return f"it told {name!r}{_too_early(fact)}"
+        part = re.sub(r"\D", "", self._open.invented(said))
+        for name, fact in closed:
+            if part and any(part in re.sub(r"\D", "", form) for form in fact.forms):
+                return f"it told a part of {name!r}{_too_early(fact)}"
         return ""
 
     def _invents(self, said: str, turns: Sequence[TurnRecord]) -> str:
-        for turn in turns[-1:]:
-            self._known.add((turn.reply,))
+        self._known.add([turn.reply for turn in turns[-1:]])
         found = self._known.invented(said)
-        digits = re.sub(r"\D", "", found)
-        for name, fact in self._simulation.facts.items():
-            if digits and fact.reveal == "never" and any(digits in re.sub(r"\D", "", form) for form in fact.forms):
-                return f"it told a part of {name!r}, which it must never tell"
         return f"it used {found!r}, which stands neither in its sheet nor in what the agent said" if found else ""
+
+
+def _too_early(fact: Fact) -> str:
+    return ", which it must never tell" if fact.reveal == "never" else " before anybody asked for it"
 
 
 def _repeats(said: str, turns: Sequence[TurnRecord]) -> str:
@@ -143,8 +152,11 @@ def _sheet(case: Case) -> list[str]:
     simulation = case.simulation
     assert simulation is not None
     told = (fact for fact in simulation.facts.values() if fact.reveal != "never")
-    facts = [text for fact in told for text in (*fact.forms, fact.mistaken or "", fact.say or "")]
-    return [*_lines(simulation), *facts, case.date.isoformat()]
+    return [*_lines(simulation), *(text for fact in told for text in _forms(fact)), case.date.isoformat()]
+
+
+def _forms(fact: Fact) -> tuple[str, ...]:
+    return (*fact.forms, fact.mistaken or "", fact.say or "")
 
 
 def _lines(simulation: Simulation) -> list[str]:
