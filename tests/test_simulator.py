@@ -193,6 +193,25 @@ def test_a_customer_does_not_say_the_same_thing_for_ever() -> None:
     assert len(set(said)) == len(said)
 
 
+def test_an_agent_that_asks_the_same_for_ever_tries_their_patience() -> None:
+    """It is the agent that goes in circles, so the customer must not be taken for a simulator that does."""
+    for manner in MANNERS:
+        case = simulated(
+            persona={"manner": manner, "patience": 6}, **facts(customer_number={"value": "48213907", "late": 2})
+        )
+        for reply in (
+            "Shall I go ahead?",
+            WHO,
+            "Pardon?",
+            "One moment, please.",
+            "Which colour?",
+            "Your password please?",
+        ):
+            said = talk(case, [reply])
+            assert 7 <= len(said) <= 12, (manner, reply)
+            assert len(set(said)) == len(said)
+
+
 def test_a_demand_for_a_person_is_known_as_one_in_every_manner() -> None:
     for manner in MANNERS:
         for seed in range(20):

@@ -55,7 +55,7 @@ USUAL_QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "reference": ("reference", "confirmation number", "appointment number"),
     "branch": ("branch",),
     "topic": ("topic", "/what\\b.*\\b(?:appointment|meeting)\\b.*\\b(?:about|for)/", "like to discuss"),
-    "month": ("which month", "what month", "which statement", "what period", "which period"),
+    "month": ("month", "which statement", "what period", "which period"),
 }
 """Name of a usual fact to what asks for it, for facts without an `asked_by` of their own."""
 

@@ -13,7 +13,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.simulation import Fact, Simulation, placeholders
 from assay.registry.types.trajectory import TurnRecord
 from assay.runner.customers.asking import Request, request_of
-from assay.runner.customers.phrasing import phrase, pick, telling
+from assay.runner.customers.phrasing import distinct, phrase, pick, telling
 from assay.runner.customers.progress import handed_off_in, reached_in
 
 __all__ = ["EmbeddedCustomer"]
@@ -36,6 +36,8 @@ class EmbeddedCustomer:
         self._wrong: list[str] = []
         self._useless = 0
         self._demands = 0
+        self._confirmed = 0
+        """Answers to the same question to confirm, since something was last done."""
         self._follow_ups = list(self._simulation.follow_ups)
         self._closing = False
 
@@ -44,6 +46,7 @@ class EmbeddedCustomer:
         self._turn = len(turns) + 1
         said = self._answer(turns) if turns else self._opening()
         if said is not None:
+            said = distinct(said, self._said, self._simulation.persona.manner)
             self._said.append(said)
         return said
 
@@ -63,8 +66,11 @@ class EmbeddedCustomer:
         remark = next((remark.say for remark in simulation.remarks if remark.at_turn == self._turn), None)
         if remark is not None:
             return remark
+        if any(call.error is None for call in turns[-1].tool_calls):
+            self._confirmed = 0
         request = request_of(turns[-1].reply, simulation.facts)
         if self._wrong:
+            self._confirmed = 0
             return self._corrected(request)
         answered = self._asked(request)
         if answered is not None:
@@ -80,7 +86,8 @@ class EmbeddedCustomer:
         if request.facts:
             return self._asked_for(request.facts)
         if request.confirm:
-            self._useless += self._simulation.reactions.confirm == "unsure"
+            self._useless += self._simulation.reactions.confirm == "unsure" or self._confirmed > 0
+            self._confirmed += 1
             return self._spent() or self._phrase(self._simulation.reactions.confirm)
         return None
 

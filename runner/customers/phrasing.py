@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from assay.registry.types.simulation import Fact, Manner
 
-__all__ = ["phrase", "pick", "telling"]
+__all__ = ["distinct", "phrase", "pick", "telling"]
 
 _Lines = Mapping[str, tuple[str, ...]]
 """Manner to the ways of saying it. `plain` is said in every manner that has none of its own."""
@@ -205,6 +205,11 @@ _LEADS: Mapping[str, str] = {
     "upset": "Fine, ",
 }
 _LEADS_AGAIN: Mapping[str, str] = {"upset": "I said it already, ", "terse": ""}
+_AGAIN: Mapping[str, tuple[str, ...]] = {
+    "plain": ("As I said:", "Once more:", "I can only say it again:", "Again:", "I'm repeating myself:"),
+    "terse": ("Again:", "Once more:", "As I said:", "Still:", "Same as before:"),
+    "upset": ("How often do I have to say it?", "Again!", "Read it again:", "I said it already.", "For heaven's sake."),
+}
 _BARE = ("it's {value}", "{value}")
 
 
@@ -232,6 +237,16 @@ def phrase(act: str, manner: Manner, seed: int, turn: int, *, what: str = "", un
     if all(any(option in said for said in unlike) for option in options):
         options = [line.format(what=what, what_inner=inner) for line in lines["plain"]]
     return pick(options, seed, act, turn, unlike=unlike)
+
+
+def distinct(said: str, before: Collection[str], manner: Manner) -> str:
+    """What is said, worded so that it was not said before: people who have to say a thing again let it be known."""
+    if said not in before:
+        return said
+    leads = _AGAIN.get(manner, _AGAIN["plain"])
+    options = [f"{lead} {said}" for lead in leads]
+    options += [f"{first} {second} {said}" for first in leads for second in leads if first != second]
+    return next((option for option in options if option not in before), said)
 
 
 def telling(
