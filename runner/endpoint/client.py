@@ -58,6 +58,7 @@ class Endpoint:
         settings: where it is and how much it may be asked.
         environ: where keys come from; the process's own environment where it is not given.
         prices: US dollars per million tokens of input and of output, for the statistics.
+        share: the part of the settings' limits that is this client's, where several processes share them; in (0, 1].
         key: where the settings stand, for errors.
 
     Raises:
@@ -70,12 +71,13 @@ class Endpoint:
         *,
         environ: Mapping[str, str] | None = None,
         prices: tuple[float, float] = (0.0, 0.0),
+        share: float = 1.0,
         key: str = "adapter.settings",
     ) -> None:
         self.settings = settings
         self.statistics = Statistics()
         self._target: Target = target_of(settings, os.environ if environ is None else environ, key=key)
-        self._prices = prices
+        self._prices, self._share = prices, share
         self._users = 0
         self._session: aiohttp.ClientSession | None = None
         self._exchange: Exchange
@@ -114,10 +116,10 @@ class Endpoint:
             trust_env=settings.use_proxy,
         )
         self._exchange = Exchange(self._session, self._target)
-        self._gate = Gate(settings.max_in_flight)
+        self._gate = Gate(max(1, int(settings.max_in_flight * self._share)))
         requests, tokens = settings.requests_per_minute, settings.tokens_per_minute
-        self._requests = None if requests is None else PerMinute(requests, clock)
-        self._tokens = None if tokens is None else PerMinute(tokens, clock)
+        self._requests = None if requests is None else PerMinute(requests * self._share, clock)
+        self._tokens = None if tokens is None else PerMinute(tokens * self._share, clock)
         self._failing_since, self._models = None, None
         return self
 

@@ -44,13 +44,16 @@ class OpenAIAgent:
         return OpenAISession(self._with, context, self._prompt.render(context))
 
 
-def build_openai_agent(manifest: BundleManifest, prompt: str, retriever: Retriever | None) -> OpenAIAgent:
+def build_openai_agent(
+    manifest: BundleManifest, prompt: str, retriever: Retriever | None, *, share: float = 1.0
+) -> OpenAIAgent:
     """An agent that works under `manifest`.
 
     Args:
         manifest: its model is of kind `chat`; `adapter.settings` are `OpenAISettings`.
         prompt: text of the prompt artifact.
         retriever: the search over the bundle's knowledge; None where it has none.
+        share: the part of the endpoint's limits that this agent may use, where several processes share them.
 
     Raises:
         ContentError: the settings, the model, the tools or the prompt do not fit, or a variable of the environment that
@@ -60,7 +63,7 @@ def build_openai_agent(manifest: BundleManifest, prompt: str, retriever: Retriev
     model = model_of(manifest)
     check_tools(manifest.tools, settings)
     equipment = Equipment(
-        endpoint=Endpoint(settings, prices=(model.input_usd_per_million, model.output_usd_per_million)),
+        endpoint=Endpoint(settings, prices=(model.input_usd_per_million, model.output_usd_per_million), share=share),
         settings=settings,
         model=model,
         request=_request(model, manifest, settings),

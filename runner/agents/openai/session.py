@@ -79,7 +79,7 @@ class OpenAISession:
             if not answer["calls"] or await self._act(answer["calls"], turn):
                 return
         raise ModelError(
-            f"the model still called tools in its {self._with.settings.max_steps}. message to one customer turn "
+            f"the model called tools in {self._with.settings.max_steps} messages running without ending the turn "
             "(adapter.settings.max_steps)"
         )
 
