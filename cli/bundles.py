@@ -44,7 +44,7 @@ def register_bundle(session: Session, file: Path, *, quiet: bool = False) -> str
     from assay.runner.agents.factory import check_bundle_file
     from assay.runner.agents.reference.triage import train_triage
 
-    check_bundle_file(file)
+    check_bundle_file(file, session.workspace.root)
     registration = session.store.register(file, train_triage, loader=LOADER)
     version = registration.version
     if quiet:

@@ -14,10 +14,9 @@ from assay.registry.types.score import ScoreRecord
 from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Outcome, Trajectory
 from assay.runner.agents.base import Agent
-from assay.runner.customers.base import Customer
 from assay.runner.evaluate import Subject
 from assay.runner.journal import Journal
-from assay.runner.replay import Limits, Replayed, Spending, Trial, replay, scripted
+from assay.runner.replay import Customers, Limits, Replayed, Spending, Trial, replay, scripted
 from assay.runner.scoring import Scoring, violations
 
 __all__ = ["Done", "Rerun", "collect"]
@@ -66,7 +65,7 @@ def collect(
     journal: Journal,
     scoring: Scoring,
     *,
-    customers: Callable[[Trial], Customer] = scripted,
+    customers: Customers = scripted,
     limits: Limits | None = None,
     rerun: Rerun | None = None,
     progress: Callable[[Done], None] | None = None,

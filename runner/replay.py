@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from assay.registry.types.case import Case
 from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import Outcome, Trajectory
-from assay.runner.agents.base import Agent
+from assay.runner.agents.base import Agent, CallLog
 from assay.runner.calls import CallFolder
 from assay.runner.conversation import Trial, converse
 from assay.runner.customers.base import Customer, ScriptedCustomer
 from assay.runner.journal import Journal
 from assay.runner.keys import trajectory_key
 
-__all__ = ["Limits", "Replayed", "Spending", "Trial", "plan", "replay", "scripted"]
+__all__ = ["Customers", "Limits", "Replayed", "Spending", "Trial", "plan", "replay", "scripted"]
 
 _LOOK_AGAIN_S = 0.1
 """How long to leave a conversation that another process holds before looking again."""
@@ -73,8 +73,14 @@ def plan(
     )
 
 
-def scripted(trial: Trial) -> Customer:
+Customers = Callable[[Trial, CallLog], Customer]
+"""Makes the customer of a trial, whose calls to something outside go through the log. It may be an asynchronous context
+manager as well: a replay enters it before the first conversation and leaves it after the last."""
+
+
+def scripted(trial: Trial, calls: CallLog) -> Customer:
     """A customer who says the case's turns."""
+    del calls
     return ScriptedCustomer(trial.case)
 
 
@@ -87,7 +93,7 @@ class _Replay:
     bundle_digest: str
     settings: ReplaySettings
     journal: Journal
-    customers: Callable[[Trial], Customer]
+    customers: Customers
     again: Callable[[Trajectory], bool]
     spending: Spending
     calls: CallFolder = field(init=False)
@@ -110,7 +116,7 @@ class _Replay:
                 return Replayed(trial, now.trajectory, now.digest, fresh=False)
             trajectory = await converse(
                 self.agent,
-                self.customers(trial),
+                self.customers(trial, claimed),
                 trial,
                 self.settings,
                 agent_name=self.agent_name,
@@ -133,7 +139,7 @@ async def replay(
     bundle_digest: str,
     settings: ReplaySettings,
     journal: Journal,
-    customers: Callable[[Trial], Customer] = scripted,
+    customers: Customers = scripted,
     limits: Limits | None = None,
     spending: Spending | None = None,
     fresh: bool = False,
@@ -158,8 +164,9 @@ async def replay(
     spending = spending or Spending()
     work = _Replay(agent, agent_name, bundle_digest, settings, journal, customers, again, spending)
     async with AsyncExitStack() as stack:
-        if hasattr(agent, "__aenter__"):
-            await stack.enter_async_context(agent)  # type: ignore[arg-type]
+        for held in (agent, customers):
+            if hasattr(held, "__aenter__"):
+                await stack.enter_async_context(held)  # type: ignore[arg-type]
         async for done in _in_parallel(work, _Waiting(trials), limits):
             yield done
 

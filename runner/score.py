@@ -29,6 +29,7 @@ from assay.registry.types.case import Case
 from assay.registry.types.score import MetricSpec, Result, Score, ScoreRecord, ScorerFailure, ScorerInfo, Skipped
 from assay.registry.types.suite import ScorerUse, Suite
 from assay.registry.types.trajectory import Outcome, Trajectory
+from assay.runner.customers.case import simulated_case
 from assay.runner.scorers.base import Scorer, ScorerContext
 from assay.runner.scorers.catalog import scorer_class, scorer_factory
 from assay.runner.scorers.custom import ScorerHome
@@ -150,6 +151,8 @@ def _score(
     if trajectory.case_id != case.id:
         raise IntegrityError(f"a trajectory of case {trajectory.case_id!r} was paired with case {case.id!r}")
     digest = digest or trajectory_digest(trajectory)
+    if trajectory.mode == "simulated":
+        case = simulated_case(case, trajectory)
     completed = trajectory.outcome is Outcome.COMPLETED
     records: list[ScoreRecord] = []
     for scorer, info in prepared:

@@ -259,7 +259,9 @@ def test_a_simulator_that_fails_is_not_the_agents_failure(tmp_path) -> None:
                 raise SimulatorError("it gave away the PIN")
             return "Hello"
 
-    found = run(Agent(polite), [case("one")], Journal(tmp_path), customers=lambda trial: Babbling())["one#0"].trajectory
+    found = run(Agent(polite), [case("one")], Journal(tmp_path), customers=lambda trial, calls: Babbling())[
+        "one#0"
+    ].trajectory
     assert found.outcome is Outcome.SIMULATOR_ERROR
     assert found.error == "turn 2: it gave away the PIN"
     assert len(found.turns) == 1

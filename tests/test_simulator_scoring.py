@@ -47,7 +47,7 @@ def scorers() -> tuple[Scorer, ...]:
 
 def scored(scorers: Any, case: Case, turns: list[TurnRecord], outcome: Outcome = Outcome.COMPLETED) -> dict[str, Any]:
     made = trajectory(case, turns, outcome)
-    return {record.metric: record.result for record in score_trajectory(scorers, simulated_case(case, made), made)}
+    return {record.metric: record.result for record in score_trajectory(scorers, case, made)}
 
 
 def talked(*replies: Any, said: tuple[str, ...] = ()) -> list[TurnRecord]:

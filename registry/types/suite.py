@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from assay.registry.types.base import Frozen, JsonValue, Name
+from assay.registry.types.simulation import SimulatorSettings
 from assay.registry.types.trajectory import ReplayMode
 
 SCORER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(:[A-Za-z_][A-Za-z0-9_]*)?$"
@@ -33,6 +34,8 @@ class ReplaySettings(Frozen):
     conversation_timeout_s: Annotated[float, Field(gt=0)] = 600.0
     max_turns: Annotated[int, Field(ge=1)] = 20
     """How many times a simulated customer speaks at most."""
+    simulator: SimulatorSettings | None = None
+    """Who plays simulated customers; the embedded simulator where it is not said."""
 
 
 class Suite(Frozen):

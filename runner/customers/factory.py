@@ -71,7 +71,7 @@ def customers_for(settings: ReplaySettings) -> Customers:
     """
     if settings.mode != "simulated":
         return Customers(settings, None)
-    return Customers(settings, simulator_of(getattr(settings, "simulator", None) or EmbeddedSimulator()))
+    return Customers(settings, simulator_of(settings.simulator or EmbeddedSimulator()))
 
 
 def simulator_of(settings: EmbeddedSimulator | OpenAISimulator) -> Simulator:

@@ -76,6 +76,11 @@ class CallableAgent:
         self._settings, self._python, self._folder, self._config = settings, python, folder, config
         self._role = role
         self._pool: Pool | None = None
+        self._kept: list[object] = []
+
+    def keep(self, thing: object) -> None:
+        """Hold something that has to last as long as the agent does, such as the folder of its source."""
+        self._kept.append(thing)
 
     async def __aenter__(self) -> CallableAgent:
         """Start the first process. Raises ContentError: the agent's code cannot be loaded; says where and why."""
