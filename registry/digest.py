@@ -18,6 +18,10 @@ from pydantic import BaseModel
 __all__ = ["canonical_json", "digest_bytes", "digest_of", "digest_tree"]
 
 
+_PLAIN = frozenset({str, bool, int, type(None)})
+"""What stands in canonical JSON as it is."""
+
+
 def canonical_json(value: object) -> bytes:
     """Canonical bytes of a pydantic model or a JSON-like value.
 
@@ -46,8 +50,7 @@ def digest_tree(root: Path, pattern: str = "**/*") -> dict[str, str]:
 
 
 def _normalised(value: Any) -> Any:
-    kind = type(value)
-    if kind is str or kind is bool or kind is int or value is None:
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, BaseModel):
         return _normalised(value.model_dump(mode="json"))
@@ -55,9 +58,9 @@ def _normalised(value: Any) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(f"a key of a mapping has to be text, not {key!r}")
-        return {key: _normalised(item) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else _normalised(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_normalised(item) for item in value]
+        return [item if type(item) in _PLAIN else _normalised(item) for item in value]
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
     if value is None or isinstance(value, str | int | float | bool):
