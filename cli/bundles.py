@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diff_lines", "group", "register", "register_bundle"]
 
+_PART = {"retrieval": "retrieval config"}
+
 group = typer.Typer(help="Look at registered bundles.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -48,7 +50,7 @@ def register_bundle(session: Session, file: Path, *, quiet: bool = False) -> str
         return f"{version.name}/{version.version}"
     known = "registered" if registration.created else "already registered"
     say(f"{version.label} {known} (sha256 {version.digest[:12]}), now {version.name}@candidate")
-    for kind, part in (("prompt", version.prompt), ("retrieval", version.retrieval), ("model", version.model)):
+    for kind, part in version.parts.items():
         fresh = "new" if kind in registration.new_parts else "unchanged"
         say(f"  {kind:<10} {part.name} v{part.version} ({fresh}, sha256 {part.digest[:12]})")
     return f"{version.name}/{version.version}"
@@ -100,14 +102,7 @@ def show(
     say(f"  {manifest.description}")
     table(
         ["part", "in MLflow", "sha256"],
-        [
-            [kind, f"{part.name} v{part.version}", part.digest]
-            for kind, part in (
-                ("prompt", version.prompt),
-                ("retrieval config", version.retrieval),
-                ("model", version.model),
-            )
-        ],
+        [[_PART.get(kind, kind), f"{p.name} v{p.version}", p.digest] for kind, p in version.parts.items()],
     )
     table(
         ["role", "tools", "may search", "may hand off"],

@@ -374,7 +374,7 @@ def _training(given: Sequence[Path] | None) -> Iterator[tuple[str, str]]:
 def _training_files() -> list[Path]:
     """The training text of every bundle file of the workspace, each once."""
     from assay.registry.strict import load_yaml
-    from assay.registry.types.bundle import BundleSource
+    from assay.registry.types.bundle import BundleSource, TriageSource
 
     try:
         workspace = find_workspace()
@@ -388,5 +388,6 @@ def _training_files() -> list[Path]:
         except AssayError as error:
             note(f"A bundle cannot be read, so its training text was not looked at: {error}")
             continue
-        found[(file.parent / source.model.utterances).resolve()] = None
+        if isinstance(source.model, TriageSource):
+            found[(file.parent / source.model.utterances).resolve()] = None
     return list(found)

@@ -10,6 +10,7 @@ import typer
 
 from assay.cli.console import say, table
 from assay.cli.pipeline import Session
+from assay.cli.replaying import HowToRun
 from assay.registry.errors import NotFoundError
 from assay.registry.workspace import find_workspace
 
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from assay.registry.types.decision import Estimate
     from assay.registry.types.run import EvalRun
 
-__all__ = ["evaluate", "runs_group", "score", "show_run"]
+__all__ = ["BudgetSeconds", "BudgetUsd", "Concurrency", "Processes", "evaluate", "runs_group", "score", "show_run"]
+
+Concurrency = Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")]
+Processes = Annotated[
+    int, typer.Option(min=1, max=256, help="Processes to share the work, for agents that keep a processor busy.")
+]
+BudgetUsd = Annotated[
+    float | None, typer.Option(min=0, help="Begin no further conversation once so many US dollars are spent.")
+]
+BudgetSeconds = Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")]
 
 runs_group = typer.Typer(help="Look at stored evaluation runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,8 +37,15 @@ def evaluate(
     suite: Annotated[
         str, typer.Option("--suite", help="Suite by name or path. Default: the agent's in assay.yaml.")
     ] = "",
-    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")] = 16,
+    concurrency: Concurrency = 16,
+    processes: Processes = 1,
+    budget_usd: BudgetUsd = None,
+    budget_seconds: BudgetSeconds = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every trial anew, also those in the journal.")] = False,
+    retry_unavailable: Annotated[
+        bool,
+        typer.Option("--retry-unavailable", help="Run those trials anew whose endpoint gave no usable answer."),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Run only the first so many trials. A gate reads the rest as not measured."),
@@ -37,14 +54,14 @@ def evaluate(
 ) -> None:
     """Replay golden conversations through a bundle's agent, score them, and store the run in MLflow.
 
-    Interrupted, even by kill -9, the same command goes on where it stopped: only missing trajectories run.
+    Interrupted, even by kill -9, or stopped by a budget, the same command goes on where it stopped: no completed
+    call is made twice, and only missing trajectories run.
 
     Example: assay eval harborline@candidate --suite contact-center
     """
     session = Session(find_workspace())
-    run = session.evaluate(
-        ref, suite or _default_suite(session, ref), concurrency=concurrency, fresh=fresh, limit=limit
-    )
+    how = HowToRun(concurrency, processes, fresh, retry_unavailable, limit, budget_usd, budget_seconds)
+    run = session.evaluate(ref, suite or _default_suite(session, ref), how)
     show_run(run, as_json=as_json)
 
 
@@ -99,6 +116,45 @@ def show(
         _show_by(found, by, wanted, as_json=as_json)
 
 
+@runs_group.command("gc")
+def collect_garbage(
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="A bundle whose trajectories stay, e.g. harborline/3; may be given several times."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of telling what would be removed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Remove trajectories and scores that no evaluation would use again; stored runs keep their own copies.
+
+    What stays: everything of bundles that an alias points at, and of those named with --keep. What goes would have to
+    be run again if its bundle were evaluated again.
+
+    Example: assay runs gc --keep harborline/3 --yes
+    """
+    from assay.runner.gc import sweep
+
+    session = Session(find_workspace())
+    kept = [session.store.bundle(ref) for ref in keep or []]
+    kept += [
+        session.store.bundle(f"{agent}/{number}")
+        for agent in session.store.agents()
+        for number in session.store.aliases(agent).values()
+    ]
+    swept = sweep(session.workspace.journal, session.workspace.scores, {version.digest for version in kept}, remove=yes)
+    if as_json:
+        say(json.dumps({"removed": yes, "kept": sorted({v.label for v in kept}), **asdict(swept)}, indent=2))
+        return
+    what = "Removed" if yes else "Would remove"
+    say(
+        f"{what} {swept.trajectories} trajectories, {swept.scores} scores, {swept.calls} unfinished conversations and "
+        f"{swept.litter} damaged or half-written files: {swept.size / 1e6:.1f} MB."
+    )
+    say(f"Kept: {', '.join(sorted({v.label for v in kept})) or 'nothing'}.")
+    if not yes:
+        say("Run it again with --yes to do so.")
+
+
 def _metrics_of(run: EvalRun, named: list[str]) -> list[str]:
     measured = run.metric_names()
     for name in named:
@@ -147,7 +203,8 @@ def show_run(run: EvalRun, metrics: list[str] | None = None, *, as_json: bool = 
     incomplete = sum(u.outcome is None for u in run.planned)
     broken = sum(u.outcome is not None and u.outcome.value != "completed" for u in run.planned)
     if incomplete:
-        say(f"{incomplete} of {len(run.planned)} planned trials were not run: a gate will read ERROR.")
+        why, verdict = (f" ({run.stopped})", "INCONCLUSIVE") if run.stopped else ("", "ERROR")
+        say(f"{incomplete} of {len(run.planned)} planned trials were not run{why}: a gate will read {verdict}.")
     if broken:
         say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
     for scorer, reasons in run.failures().items():

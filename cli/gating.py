@@ -10,9 +10,10 @@ import typer
 
 from assay.cli.bundles import register_bundle
 from assay.cli.console import note, say, table
-from assay.cli.evaluation import show_run
+from assay.cli.evaluation import BudgetSeconds, BudgetUsd, Concurrency, Processes, show_run
 from assay.cli.pipeline import Session
 from assay.cli.planning import tell_what_cannot_pass
+from assay.cli.replaying import HowToRun
 from assay.registry.errors import AssayError
 from assay.registry.workspace import find_workspace
 
@@ -58,7 +59,10 @@ def gate(
 
 def check(
     bundle: Annotated[Path, typer.Argument(help="The bundle's YAML file.", metavar="BUNDLE.yaml")],
-    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")] = 16,
+    concurrency: Concurrency = 16,
+    processes: Processes = 1,
+    budget_usd: BudgetUsd = None,
+    budget_seconds: BudgetSeconds = None,
     html: Annotated[Path | None, typer.Option("--report", help="Write the HTML report here.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The decision as JSON, alone on standard output.")] = False,
@@ -74,7 +78,8 @@ def check(
         _refuse_what_cannot_be_judged(session, release.suite, release.policy)
     ref = register_bundle(session, bundle, quiet=as_json)
     release = session.workspace.release(ref.split("/")[0])
-    run = session.evaluate(ref, release.suite, concurrency=concurrency)
+    how = HowToRun(concurrency, processes, budget_usd=budget_usd, budget_s=budget_seconds)
+    run = session.evaluate(ref, release.suite, how)
     decision = session.gate(run.run_id, release.policy)
     if as_json:
         say(decision.model_dump_json(indent=2))

@@ -6,12 +6,13 @@ import datetime as dt
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.cli.console import note, progress
+from assay.cli.replaying import HowToRun, check_cases, refuse_mode, run_trials
+from assay.cli.standard import Standard
 from assay.registry.digest import digest_of
 from assay.registry.errors import AssayError, IntegrityError, NotFoundError, NotMeasuredError
 from assay.registry.workspace import Workspace
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from assay.registry.types.run import EvalRun
     from assay.registry.types.suite import Suite
     from assay.runner.evaluate import Evidence, Subject
-    from assay.runner.scorers.base import Scorer
+    from assay.runner.scorebook import ScoreBook
+    from assay.runner.scoring import Scoring
 
 _TRACED = 50
 """Failed conversations of a run that MLflow shows as traces: a trace costs about 30 ms."""
 
 _SHOWN_FAILURES = 5
 
-__all__ = ["Session", "Standard", "now", "whoami"]
+__all__ = ["Session", "now", "whoami"]
 
 
 def now() -> str:
@@ -48,19 +50,6 @@ def whoami() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-@dataclass(frozen=True)
-class Standard:
-    """What a bundle is measured against: a suite with its dataset and scorers."""
-
-    suite: Suite
-    dataset: Dataset
-    scorers: tuple[Scorer, ...]
-    suite_digest: str
-    data_checks: DataCheckReport | None
-    data_check_files: dict[str, str]
-    """What was found out about the data, to be kept with the run: in our words, and in Great Expectations'."""
 
 
 class Session:
@@ -118,9 +107,10 @@ class Session:
             vocabulary=vocabulary_of(dataset, bundle.version.manifest if bundle else None),
             **self._knowledge(dataset),
         )
-        scorers = build_scorers(suite, context, ScorerHome(self.workspace.root, self.workspace.bundles))
+        home = ScorerHome(self.workspace.root, self.workspace.bundles)
+        scorers = build_scorers(suite, context, home)
         checked, files = self._check_data(dataset, bundle) if check_data else (None, {})
-        return Standard(suite, dataset, scorers, suite_digest(suite, scorers), checked, files)
+        return Standard(suite, dataset, scorers, suite_digest(suite, scorers), context, home, checked, files)
 
     def _knowledge(self, dataset: Dataset) -> dict[str, Any]:
         """What is true, for the scorers: the dataset's own documents, not those the candidate brings along."""
@@ -166,50 +156,49 @@ class Session:
             note(f"The dataset has a flaw: {e.name}: {e.message}")
         return report, {"data_checks.json": report.model_dump_json(indent=2), "great_expectations.json": validation}
 
-    def evaluate(
-        self, ref: str, suite_name: str, *, concurrency: int = 16, fresh: bool = False, limit: int | None = None
-    ) -> EvalRun:
+    def evaluate(self, ref: str, suite_name: str, how: HowToRun | None = None) -> EvalRun:
         """Replay, score, and store: one finished MLflow run, known to the ledger."""
-        from assay.runner.evaluate import Subject, collect
+        from assay.runner.evaluate import Subject, from_journal, planned_trials
         from assay.runner.journal import Journal
+        from assay.runner.scoring import Scoring
 
+        how = how or HowToRun()
         if ref.startswith("recorded:"):
-            return self._evaluate_recorded(ref.removeprefix("recorded:"), suite_name, limit)
+            return self._evaluate_recorded(ref.removeprefix("recorded:"), suite_name, how.limit)
         bundle = self.store.resolve(ref)
         standard = self.standard(suite_name, bundle)
-        self._refuse_mode(standard.suite, "scripted", f"{ref} is a bundle whose agent is run")
+        refuse_mode(standard.suite, ref, recorded=False)
+        check_cases(standard.suite, standard.dataset)
         subject = Subject(bundle.version.name, bundle.version.digest, bundle.version.label)
-        journal = Journal(self.workspace.journal)
-        total = len(standard.dataset.cases) * standard.suite.trials
-        with progress(f"replaying {subject.label}", min(total, limit or total)) as advance, _kept_on_interrupt():
-            evidence = collect(
-                _agent_of(bundle),
-                subject,
-                standard.dataset,
-                standard.suite,
-                journal,
-                concurrency=concurrency,
-                fresh=fresh,
-                limit=limit,
-                progress=lambda _trajectory, _fresh: advance(),
-            )
-        for path in journal.set_aside:
-            note(f"A damaged trajectory was set aside and run again: {path}")
-        note(f"{evidence.fresh} trajectories run, {evidence.reused} already in the journal.")
-        return self._finish(evidence, subject, standard)
+        trials = planned_trials(subject, standard.dataset, standard.suite)
+        evidence = from_journal(trials, Journal(self.workspace.journal))
+        with self.book() as book:
+            run_trials(self.workspace, bundle, subject, standard, evidence, how)
+            return self._finish(evidence, subject, standard, Scoring(standard.scorers, book))
+
+    @contextmanager
+    def book(self) -> Iterator[ScoreBook]:
+        """The kept scores of the workspace."""
+        from assay.runner.scorebook import ScoreBook
+
+        book = ScoreBook(self.workspace.scores)
+        try:
+            yield book
+        finally:
+            book.close()
 
     def _evaluate_recorded(self, name: str, suite_name: str, limit: int | None) -> EvalRun:
         from assay.runner.agents.recorded import load_recordings
         from assay.runner.evaluate import Subject, match_trajectories
 
         standard = self.standard(suite_name, None)
-        self._refuse_mode(standard.suite, "recorded", f"recorded:{name} holds transcripts, nothing can be run")
+        refuse_mode(standard.suite, f"recorded:{name}", recorded=True)
         path = Path(name) if name.endswith(".jsonl") else self.workspace.datasets / name / "recordings.jsonl"
         recordings = load_recordings(path)
         subject = Subject(recordings.agent, recordings.bundle_digest, recordings.label)
         trajectories = recordings.for_dataset(standard.dataset, standard.suite.replay)[:limit]
         evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
-        note(f"{len(evidence.trajectories)} recorded trajectories for {len(evidence.trials)} planned trials.")
+        note(f"{len(evidence.digests)} recorded trajectories for {len(evidence.trials)} planned trials.")
         return self._finish(evidence, subject, standard)
 
     def rescore(self, run_ref: str, suite_name: str) -> EvalRun:
@@ -222,24 +211,25 @@ class Session:
         trajectories = self.store.load_trajectories(run.run_id)
         evidence = match_trajectories(trajectories, subject, standard.dataset, standard.suite)
         note(
-            f"{len(evidence.trajectories)} stored trajectories for {len(evidence.trials)} planned trials; "
-            "no agent was run."
+            f"{len(evidence.digests)} stored trajectories for {len(evidence.trials)} planned trials; no agent was run."
         )
         return self._finish(evidence, subject, standard)
 
-    def _finish(self, evidence: Evidence, subject: Subject, standard: Standard) -> EvalRun:
+    def _finish(
+        self, evidence: Evidence, subject: Subject, standard: Standard, scoring: Scoring | None = None
+    ) -> EvalRun:
         from assay.gates.metrics import summarise
         from assay.registry.ledger import Evaluation
         from assay.runner.evaluate import assemble
 
-        count = len(evidence.trajectories)
-        with progress("scoring", count) as advance:
+        with progress("scoring", len(evidence.digests)) as advance:
             run = assemble(
                 evidence,
                 subject,
                 standard.dataset,
                 standard.suite,
                 standard.scorers,
+                scoring,
                 created_at=now(),
                 data_checks=standard.data_checks,
                 progress=lambda _count: advance(),
@@ -255,7 +245,7 @@ class Session:
         }
         stored = self.store.log_run(
             run,
-            list(evidence.trajectories.values()),
+            evidence.trajectories(),
             metrics=metrics,
             params=params,
             dataset=standard.dataset,
@@ -275,9 +265,8 @@ class Session:
             return type(model).model_validate(redact_json(model.model_dump(mode="json"), customers[case_id]))
 
         failing = set(failing_cases(run))
-        chosen = sorted((t for t in evidence.trajectories.values() if t.case_id in failing), key=lambda t: t.key)[
-            :_TRACED
-        ]
+        keys = sorted(t.key for t in evidence.trials if t.case.id in failing and t.key in evidence.digests)
+        chosen = [evidence.read(key) for key in keys[:_TRACED]]
         results: dict[tuple[str, int], list[tuple[str, Any]]] = {(t.case_id, t.trial): [] for t in chosen}
         for record in run.scores:
             if (record.case_id, record.trial) in results:
@@ -371,10 +360,6 @@ class Session:
             policy_digest=policy_digest,
         )
 
-    def _refuse_mode(self, suite: Suite, wanted: str, why: str) -> None:
-        if suite.replay.mode != wanted:
-            raise AssayError(f"suite {suite.name!r} replays {suite.replay.mode!r}, but {why}: it needs {wanted!r}")
-
 
 def _training(text: str, label: str) -> tuple[tuple[str, str], ...]:
     """(where it stands, utterance) of a text that a triage model is trained from."""
@@ -383,21 +368,6 @@ def _training(text: str, label: str) -> tuple[tuple[str, str], ...]:
     return tuple(
         (f"{utterance!r}, which {label} is trained on", utterance) for utterance, _, _ in parse_utterances(text)
     )
-
-
-def _agent_of(bundle: ResolvedBundle):
-    from assay.runner.agents.factory import build_agent
-
-    return build_agent(bundle.version.manifest, prompt=bundle.prompt, retriever=bundle.retriever, model=bundle.model)
-
-
-@contextmanager
-def _kept_on_interrupt() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        note("Interrupted. The trajectories that were finished are kept: the same command goes on from there.")
-        raise
 
 
 def _versions() -> dict[str, str]:

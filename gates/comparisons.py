@@ -8,7 +8,7 @@ from functools import cached_property
 from assay.gates.checks import NonInferiorityCheck, SuperiorityCheck
 from assay.gates.evidence import Evidence
 from assay.gates.explain import breakdown, figures, percent, slice_figures, title, worst_cases
-from assay.gates.limits import Ruling, more_cases, too_few, unmeasured
+from assay.gates.limits import Ruling, cut_short, more_cases, too_few, unmeasured
 from assay.gates.metrics import Sample, collect, estimate_sample
 from assay.gates.paired import (
     Counts,
@@ -116,6 +116,8 @@ def judge_comparison(check: ComparisonCheck, candidate: Evidence, champion: Evid
     name = title(check.metric, check.slice)
     ours, theirs = (estimate_sample(sample, policy.confidence) for sample in (new, old))
     for sample, whose in ((new, ""), (old, " of the champion")):
+        if problem := cut_short(sample):
+            return Ruling(Verdict.INCONCLUSIVE, f"{name}{whose} is not known: {problem}", ours, theirs)
         if problem := unmeasured(sample, policy.max_failure_share):
             return Ruling(Verdict.ERROR, f"{name}{whose} was not measured: {problem}", ours, theirs)
     comparison = _compare(new, old, required_difference(check), 1 - policy.confidence)

@@ -150,7 +150,8 @@ def _not_measured(run: EvalRun, candidate: Evidence | str) -> Iterator[str]:
     planned = len(candidate.units)
     absent = sum(unit.outcome is None or unit.trajectory is None for unit in candidate.units)
     if absent:
-        yield f"{absent} of {planned} planned trials were not run."
+        why = f": {run.stopped}" if run.stopped else ""
+        yield f"{absent} of {planned} planned trials were not run{why}."
     for metric, results in sorted(candidate.results.items()):
         words = metric.replace("_", " ")
         kinds = Counter(result.kind for result in results.values())

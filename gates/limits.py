@@ -19,6 +19,7 @@ __all__ = [
     "Rule",
     "Ruling",
     "best_bound",
+    "cut_short",
     "judge_limit",
     "judge_mean",
     "judge_zero_tolerance",
@@ -99,6 +100,16 @@ def refuse_wrong_side(check: LimitCheck | MeanCheck | QuantileCheck, spec: Metri
         raise NotMeasuredError(f"{check.metric} is better when it is {wrong}: its limit has to be {right!r}")
 
 
+def cut_short(sample: Sample) -> str:
+    """What to say of a sample that a budget cut short, or nothing: too little is known, and nothing is broken."""
+    if not (sample.missing and sample.stopped):
+        return ""
+    return (
+        f"{len(sample.missing)} of {sample.planned} planned trials were not run: {sample.stopped}. "
+        "Run the suite again with a larger budget: what is done is not repeated."
+    )
+
+
 def unmeasured(sample: Sample, max_failure_share: float, judge: str = "the policy") -> str:
     """Why a sample cannot be judged at all, or nothing. `judge` is who allows that share of scorer failures."""
     if sample.missing:
@@ -165,12 +176,17 @@ def rule_on(
     rule: Rule,
     worst: Sample | None = None,
 ) -> Ruling:
-    """ERROR where the sample was not measured; else what the rule says, which has to hold at the worst for a PASS.
+    """ERROR where the sample was not measured, INCONCLUSIVE where a budget cut it short; else what the rule says.
+
+    A PASS has to hold at the worst as well.
 
     Args:
         worst: the sample with every trial that could not be scored against the agent, where that is not simply
             `sample.with_failures_at_worst()`.
     """
+    if problem := cut_short(sample):
+        reason = f"{title(sample.spec.name, sample.slice)} is not known: {problem}"
+        return Ruling(Verdict.INCONCLUSIVE, reason, estimate, worst_cases=_first_ids(sample))
     if problem := unmeasured(sample, policy.max_failure_share):
         reason = f"{title(sample.spec.name, sample.slice)} was not measured: {problem}"
         return Ruling(Verdict.ERROR, reason, estimate, worst_cases=_first_ids(sample))

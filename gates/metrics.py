@@ -85,6 +85,8 @@ class Sample:
     """Case ids, one for each trial that a scorer could not score."""
     typical: int = 1
     """Units of one trial, as completed ones have them on average, rounded up: what a trial weighs that has no score."""
+    stopped: str = ""
+    """Why trials are missing, where a spent budget accounts for all that are; nothing went wrong with those."""
 
     @property
     def higher_is_better(self) -> bool:
@@ -177,7 +179,7 @@ def collect(
     cases: dict[str, CaseScore] = {}
     missing: list[str] = []
     failed: list[str] = []
-    skipped = errored = 0
+    skipped = errored = left_out = 0
     sizes: list[int] = []
     crashed: list[tuple[str, int]] = []
     for unit in scope:
@@ -186,6 +188,7 @@ def collect(
         result = results.get((case_id, unit.trial))
         if result is None or unit.outcome is None or unit.trajectory is None:
             missing.append(case_id)
+            left_out += unit.outcome is None
         elif isinstance(result, Score):
             errored += not completed
             result = result if passes is None else Score(value=float(passes(result)))
@@ -199,9 +202,9 @@ def collect(
     typical = -(-sum(sizes) // len(sizes)) if sizes else 1
     for case_id, of in crashed:
         cases[case_id] = _weighed(cases[case_id], typical - of, spec)
-    return Sample(
-        spec, slice_text, tuple(cases.values()), len(scope), skipped, errored, tuple(missing), tuple(failed), typical
-    )
+    stopped = (evidence.run.stopped or "") if left_out == len(missing) else ""
+    counts = (len(scope), skipped, errored)
+    return Sample(spec, slice_text, tuple(cases.values()), *counts, tuple(missing), tuple(failed), typical, stopped)
 
 
 def _weighed(case: CaseScore, missing: int, spec: MetricSpec) -> CaseScore:

@@ -20,4 +20,5 @@ def run_digest(run: EvalRun) -> str:
 
 def content_digest(stored: Mapping[str, object]) -> str:
     """`run_digest` of a run as it is stored, so that a field added to the type later does not change it."""
-    return digest_of({key: value for key, value in stored.items() if key not in {"run_id", "created_at"}})
+    left_out = {"run_id", "created_at"} | ({"stopped"} if stored.get("stopped") is None else set())
+    return digest_of({key: value for key, value in stored.items() if key not in left_out})

@@ -160,7 +160,7 @@ def validation_problems(error: ValidationError, model: type[BaseModel]) -> list[
     for item in items:
         if item["type"] == "too_short" and any(_inside(other["loc"], item["loc"]) for other in items):
             continue  # there are some, and what is wrong with them is told
-        loc = _plain_loc(item["loc"])
+        loc = _plain_loc(item["loc"], model)
         key = ".".join(map(str, loc))
         if item["type"] == "extra_forbidden":
             fields = _fields_at(model, loc[:-1])
@@ -202,9 +202,30 @@ def _short(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def _plain_loc(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Drop the names of union members that pydantic puts into a location."""
-    return tuple(part for part in loc if not (isinstance(part, str) and ("[" in part or part[:1].isupper())))
+def _plain_loc(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[int | str, ...]:
+    """A location without what pydantic puts in for the members of a union: their names, or what tells them apart."""
+    kept: list[int | str] = []
+    current = [model]
+    for part in loc:
+        if isinstance(part, str) and ("[" in part or part[:1].isupper()):
+            continue
+        told_apart = [m for m in current if part in _tags(m)] if len(current) > 1 else []
+        if told_apart:
+            current = told_apart
+            continue
+        kept.append(part)
+        current = [m for c in current for m in _below(c, part)] or current
+    return tuple(kept)
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """What the model's `kind` or `type` may say."""
+    fields = [model.model_fields[name] for name in ("kind", "type") if name in model.model_fields]
+    return tuple(value for field in fields for value in get_args(field.annotation))
+
+
+def _below(model: type[BaseModel], part: int | str) -> list[type[BaseModel]]:
+    return _models_in(model.model_fields[part].annotation) if part in model.model_fields else []
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -83,6 +83,11 @@ class Workspace:
         return self.store / "trajectories"
 
     @property
+    def scores(self) -> Path:
+        """Where scores are kept as they are made."""
+        return self.store / "scores.db"
+
+    @property
     def bundles(self) -> Path:
         return self.root / self.config.bundles
 

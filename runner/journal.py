@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +18,23 @@ from pydantic import ValidationError
 from assay.registry.digest import digest_of
 from assay.registry.types.trajectory import Trajectory
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Peeked", "Stored"]
+
+
+@dataclass(frozen=True)
+class Peeked:
+    """What a file of the journal says of itself, unverified."""
+
+    bundle_digest: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A trajectory from the journal, with the digest of all that it holds."""
+
+    trajectory: Trajectory
+    digest: str
 
 
 class Journal:
@@ -32,39 +49,48 @@ class Journal:
         """Where the trajectory with `key` is or would be."""
         return self.root / key[:2] / f"{key}.json"
 
-    def get(self, key: str) -> Trajectory | None:
+    def get(self, key: str) -> Stored | None:
         """The stored trajectory, or None where there is none that can be trusted."""
         path = self.path(key)
         try:
             data = json.loads(path.read_bytes())
-            trajectory = Trajectory.model_validate(data["trajectory"])
-            intact = data["digest"] == digest_of(data["trajectory"]) and trajectory.key == key
+            trajectory, digest = Trajectory.model_validate(data["trajectory"]), digest_of(data["trajectory"])
+            if data["digest"] == digest and trajectory.key == key:
+                return Stored(trajectory, digest)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, ValidationError):
-            intact = False
-            trajectory = None
-        if intact:
-            return trajectory
+            pass
         damaged = path.with_suffix(".damaged")
         path.replace(damaged)
         self.set_aside.append(damaged)
         return None
 
-    def put(self, trajectory: Trajectory) -> None:
-        """Store a trajectory under its key, replacing what is there.
+    @staticmethod
+    def peek(path: Path) -> Peeked | None:
+        """Whose trajectory a file is, without verifying it; None where it does not tell."""
+        try:
+            data = json.loads(path.read_bytes())
+            return Peeked(str(data["trajectory"]["bundle_digest"]), str(data["digest"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, trajectory: Trajectory) -> str:
+        """Store a trajectory under its key, replacing what is there; returns its digest.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         path = self.path(trajectory.key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        record = {"digest": digest_of(trajectory), "trajectory": trajectory.model_dump(mode="json")}
+        plain = trajectory.model_dump(mode="json")
+        digest = digest_of(plain)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-                json.dump(record, file, ensure_ascii=True)
+                file.write(json.dumps({"digest": digest, "trajectory": plain}, ensure_ascii=True))
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        return digest

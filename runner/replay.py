@@ -1,46 +1,64 @@
 """Replay: an agent x cases x trials -> trajectories.
 
-Every trial that was asked for ends as a trajectory with an outcome: an agent that raises, hangs or says
-nothing is evidence against the agent, not a hole in the evidence. What the journal already holds is not
-run again; that includes failures, so that a rerun cannot fish for a pass.
+Every trial that was asked for ends as a trajectory with an outcome: an agent that raises, hangs or says nothing is
+evidence against the agent, not a hole in the evidence. What the journal already holds is not run again; that includes
+failures, so that a rerun cannot fish for a pass. A conversation that a killed process was in goes on from its last
+completed call. Only a budget leaves trials out, and says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 from assay.registry.types.case import Case
 from assay.registry.types.suite import ReplaySettings
-from assay.registry.types.trajectory import Handoff, Outcome, Say, Trajectory, TurnRecord, Usage
-from assay.runner.agents.base import Agent, AgentSession, ConversationContext
-from assay.runner.channel import RecordingChannel
-from assay.runner.fixtures import FixtureBackend
+from assay.registry.types.trajectory import Outcome, Trajectory
+from assay.runner.agents.base import Agent
+from assay.runner.calls import CallFolder
+from assay.runner.conversation import Trial, converse
+from assay.runner.customers.base import Customer, ScriptedCustomer
 from assay.runner.journal import Journal
-from assay.runner.keys import trajectory_key, trial_seed
+from assay.runner.keys import trajectory_key
 
-__all__ = ["Replayed", "Trial", "plan", "replay"]
+__all__ = ["Limits", "Replayed", "Spending", "Trial", "plan", "replay", "scripted"]
+
+_LOOK_AGAIN_S = 0.1
+"""How long to leave a conversation that another process holds before looking again."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One trial of one case that is to be run."""
+class Limits:
+    """How much may go on at once and in all.
 
-    case: Case
-    case_digest: str
-    trial: int
-    key: str
+    When `budget_usd` is spent, no further conversation begins. After `budget_s` seconds those that run are broken off
+    as well; what they have completed is kept, and the next replay goes on from there.
+    """
+
+    concurrency: int = 16
+    budget_usd: float | None = None
+    budget_s: float | None = None
+
+
+@dataclass
+class Spending:
+    """What a replay has cost so far, and why it stopped before its end, if it did."""
+
+    usd: float = 0.0
+    stopped: str | None = None
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A trial with its trajectory; `fresh` is false when the journal already had it."""
+    """A trial with its trajectory and that one's digest; `fresh` is false when the journal already had it."""
 
     trial: Trial
     trajectory: Trajectory
+    digest: str
     fresh: bool
 
 
@@ -55,6 +73,58 @@ def plan(
     )
 
 
+def scripted(trial: Trial) -> Customer:
+    """A customer who says the case's turns."""
+    return ScriptedCustomer(trial.case)
+
+
+@dataclass
+class _Replay:
+    """One replay under way."""
+
+    agent: Agent
+    agent_name: str
+    bundle_digest: str
+    settings: ReplaySettings
+    journal: Journal
+    customers: Callable[[Trial], Customer]
+    again: Callable[[Trajectory], bool]
+    spending: Spending
+    calls: CallFolder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calls = CallFolder(self.journal.root / "calls")
+
+    async def one(self, trial: Trial) -> Replayed | None:
+        """The trial's trajectory; None while another process is at it."""
+        before = self.journal.get(trial.key)
+        if before is not None and not self.again(before.trajectory):
+            return Replayed(trial, before.trajectory, before.digest, fresh=False)
+        claimed = self.calls.claim(trial.key, anew=before is not None)
+        if claimed is None:
+            return None
+        try:
+            now = self.journal.get(trial.key)
+            if now is not None and (before is None or now.digest != before.digest):
+                claimed.finish()  # another process stored it before we had the claim
+                return Replayed(trial, now.trajectory, now.digest, fresh=False)
+            trajectory = await converse(
+                self.agent,
+                self.customers(trial),
+                trial,
+                self.settings,
+                agent_name=self.agent_name,
+                bundle_digest=self.bundle_digest,
+                calls=claimed,
+            )
+            digest = self.journal.put(trajectory)
+            claimed.finish()
+        finally:
+            claimed.release()
+        self.spending.usd += trajectory.usage.cost_usd
+        return Replayed(trial, trajectory, digest, fresh=True)
+
+
 async def replay(
     agent: Agent,
     trials: Iterable[Trial],
@@ -63,116 +133,78 @@ async def replay(
     bundle_digest: str,
     settings: ReplaySettings,
     journal: Journal,
-    concurrency: int = 16,
+    customers: Callable[[Trial], Customer] = scripted,
+    limits: Limits | None = None,
+    spending: Spending | None = None,
     fresh: bool = False,
+    retry_unavailable: bool = False,
 ) -> AsyncIterator[Replayed]:
     """Run every trial that the journal does not hold; yields each as it is done, in no set order.
 
     Args:
-        concurrency: conversations in flight at once, at least 1.
+        customers: makes the customer of a trial, for the modes in which one speaks.
+        spending: is kept up to date; tells afterwards whether a budget stopped the replay.
         fresh: run all trials anew, whatever the journal holds.
+        retry_unavailable: run those anew whose endpoint gave no usable answer, and no others.
 
     Raises:
         OSError: the journal cannot be written to.
     """
-    queue: Iterator[Trial] = iter(trials)
-    running: set[asyncio.Task[Replayed]] = set()
+    limits = limits or Limits()
 
-    async def one(trial: Trial) -> Replayed:
-        stored = None if fresh else journal.get(trial.key)
-        if stored is not None:
-            return Replayed(trial, stored, fresh=False)
-        trajectory = await _converse(agent, trial, agent_name, bundle_digest, settings)
-        journal.put(trajectory)
-        return Replayed(trial, trajectory, fresh=True)
+    def again(stored: Trajectory) -> bool:
+        return fresh or (retry_unavailable and stored.outcome is Outcome.ENDPOINT_ERROR)
 
+    spending = spending or Spending()
+    work = _Replay(agent, agent_name, bundle_digest, settings, journal, customers, again, spending)
+    async with AsyncExitStack() as stack:
+        if hasattr(agent, "__aenter__"):
+            await stack.enter_async_context(agent)  # type: ignore[arg-type]
+        async for done in _in_parallel(work, deque(trials), limits):
+            yield done
+
+
+async def _in_parallel(work: _Replay, waiting: deque[Trial], limits: Limits) -> AsyncIterator[Replayed]:
+    """Conversations side by side, never more than allowed, until all are done or a budget is spent."""
+    running: dict[asyncio.Task[Replayed | None], Trial] = {}
+    began = time.monotonic()
+    total, ended = len(waiting), 0
     try:
-        while True:
-            while len(running) < max(1, concurrency) and (trial := next(queue, None)) is not None:
-                running.add(asyncio.create_task(one(trial)))
-            if not running:
+        while waiting or running:
+            work.spending.stopped = work.spending.stopped or _spent(work.spending.usd, began, limits, ended, total)
+            if work.spending.stopped and (not running or _late(began, limits)):
                 return
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            while waiting and len(running) < max(1, limits.concurrency) and not work.spending.stopped:
+                trial = waiting.popleft()
+                running[asyncio.create_task(work.one(trial))] = trial
+            left = None if limits.budget_s is None else max(0.0, began + limits.budget_s - time.monotonic())
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=left)
+            held_elsewhere = False
             for task in done:
-                yield task.result()
+                trial, replayed = running.pop(task), task.result()
+                if replayed is None:
+                    held_elsewhere = True
+                    waiting.append(trial)
+                else:
+                    ended += 1
+                    yield replayed
+            if held_elsewhere and len(done) == 1:
+                await asyncio.sleep(_LOOK_AGAIN_S)
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _converse(
-    agent: Agent, trial: Trial, agent_name: str, bundle_digest: str, settings: ReplaySettings
-) -> Trajectory:
-    case = trial.case
-    started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    turns, usage, outcome, error = await _turns(agent, trial, settings)
-    return Trajectory(
-        key=trial.key,
-        agent=agent_name,
-        bundle_digest=bundle_digest,
-        case_id=case.id,
-        case_digest=trial.case_digest,
-        trial=trial.trial,
-        mode=settings.mode,
-        turns=tuple(turns),
-        outcome=outcome,
-        error=error,
-        usage=usage,
-        started_at=started,
-    )
+def _late(began: float, limits: Limits) -> bool:
+    return limits.budget_s is not None and time.monotonic() - began >= limits.budget_s
 
 
-async def _turns(
-    agent: Agent, trial: Trial, settings: ReplaySettings
-) -> tuple[list[TurnRecord], Usage, Outcome, str | None]:
-    case = trial.case
-    backend = FixtureBackend(case.tools)
-    seed = trial_seed(settings, trial.case_digest, trial.trial)
-    context = ConversationContext(channel=case.channel, language=case.language, date=case.date, seed=seed)
-    turns: list[TurnRecord] = []
-    usage = Usage()
-    try:
-        session = agent.start(context)
-    except (Exception, SystemExit) as problem:
-        return turns, usage, Outcome.AGENT_ERROR, f"the agent could not start a conversation: {_named(problem)}"
-    for index, customer_turn in enumerate(case.turns, start=1):
-        channel = RecordingChannel(backend, usage)
-        began = time.perf_counter()
-        outcome, error = await _respond(session, customer_turn.customer, channel, settings.turn_timeout_s)
-        usage = channel.usage
-        latency = round(time.perf_counter() - began, 6)
-        record = TurnRecord(
-            index=index, customer=customer_turn.customer, events=tuple(channel.events), latency_s=latency
-        )
-        turns.append(record)
-        if outcome is not Outcome.COMPLETED:
-            return turns, usage, outcome, f"turn {index}: {error}"
-    return turns, usage, Outcome.COMPLETED, None
-
-
-async def _respond(
-    session: AgentSession, customer: str, channel: RecordingChannel, timeout_s: float
-) -> tuple[Outcome, str | None]:
-    deadline = asyncio.timeout(timeout_s)
-    try:
-        async with deadline:
-            await session.respond(customer, channel)
-    except TimeoutError as problem:
-        if deadline.expired():
-            return Outcome.TIMEOUT, f"no answer within {timeout_s:g} s"
-        return Outcome.AGENT_ERROR, _named(problem)
-    except (Exception, SystemExit) as problem:  # an agent that exits must not take the run with it
-        return Outcome.AGENT_ERROR, _named(problem)
-    finally:
-        channel.close()
-    spoke = any(
-        isinstance(event, Handoff) or (isinstance(event, Say) and event.text.strip()) for event in channel.events
-    )
-    return (Outcome.COMPLETED, None) if spoke else (Outcome.NO_REPLY, "the agent said nothing and handed nothing off")
-
-
-def _named(problem: BaseException) -> str:
-    """The exception in one line, without anything from a traceback that could hold a secret."""
-    text = " ".join(str(problem).split())
-    return f"{type(problem).__name__}{f': {text[:300]}' if text else ''}"
+def _spent(usd: float, began: float, limits: Limits, ended: int, total: int) -> str | None:
+    """Which budget is spent, if one is."""
+    after = f"after {ended:,} of {total:,} trials"
+    if limits.budget_usd is not None and usd >= limits.budget_usd:
+        return f"the budget of {limits.budget_usd:g} US dollars was spent {after}"
+    if _late(began, limits):
+        return f"the budget of {limits.budget_s:g} s was spent {after}"
+    return None

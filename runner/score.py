@@ -5,7 +5,8 @@ Four rules hold here, whatever a scorer does:
 - Every declared metric of every scorer gets exactly one record for every trajectory.
 - A scorer that raises, leaves a metric out, names one it does not declare, or answers with something that
   is not a valid value becomes a `ScorerFailure`: never a number.
-- A trial that did not complete counts at the worst value of every proportion that applies to its case.
+- A trial that did not complete counts at the worst value of every proportion that applies to its case. One whose
+  simulated customer failed tells nothing of the agent: every metric of it is a `ScorerFailure`.
 - The worst value of a mean is not known, so a mean of a trial that did not complete is a `ScorerFailure`.
 """
 
@@ -79,13 +80,15 @@ def trajectory_digest(trajectory: Trajectory) -> str:
     return digest_of(trajectory)
 
 
-def score_trajectory(scorers: Sequence[Scorer], case: Case, trajectory: Trajectory) -> list[ScoreRecord]:
-    """One record for each declared metric of each scorer.
+def score_trajectory(
+    scorers: Sequence[Scorer], case: Case, trajectory: Trajectory, digest: str = ""
+) -> list[ScoreRecord]:
+    """One record for each declared metric of each scorer. `digest` is the trajectory's, where it is known already.
 
     Raises:
         IntegrityError: the trajectory is of another case.
     """
-    return _score(_with_info(scorers), case, trajectory)
+    return _score(_with_info(scorers), case, trajectory, digest)
 
 
 def score_all(
@@ -100,7 +103,7 @@ def score_all(
     """
     prepared = _with_info(scorers)
     for done, (case, trajectory) in enumerate(pairs, start=1):
-        yield from _score(prepared, case, trajectory)
+        yield from _score(prepared, case, trajectory, "")
         if progress:
             progress(done)
 
@@ -141,10 +144,12 @@ def _settings(use: ScorerUse, model: type[Frozen], place: str, problems: list[st
     return None
 
 
-def _score(prepared: Sequence[tuple[Scorer, ScorerInfo]], case: Case, trajectory: Trajectory) -> list[ScoreRecord]:
+def _score(
+    prepared: Sequence[tuple[Scorer, ScorerInfo]], case: Case, trajectory: Trajectory, digest: str
+) -> list[ScoreRecord]:
     if trajectory.case_id != case.id:
         raise IntegrityError(f"a trajectory of case {trajectory.case_id!r} was paired with case {case.id!r}")
-    digest = trajectory_digest(trajectory)
+    digest = digest or trajectory_digest(trajectory)
     completed = trajectory.outcome is Outcome.COMPLETED
     records: list[ScoreRecord] = []
     for scorer, info in prepared:
@@ -187,6 +192,8 @@ def _unmeasured(scorer: Scorer, info: ScorerInfo, case: Case, trajectory: Trajec
     why = f"the trial did not complete: {trajectory.outcome.value}"
     if trajectory.error:
         why = f"{why} ({_short(trajectory.error)})"
+    if trajectory.outcome is Outcome.SIMULATOR_ERROR:
+        return dict.fromkeys((metric.name for metric in info.metrics), ScorerFailure(error=why))
     return {metric.name: _worst(scorer, metric, case, why) for metric in info.metrics}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from assay.registry.types.bundle import ModelConfig
+    from assay.registry.types.bundle import TriageConfig
 
 os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
@@ -50,7 +50,7 @@ def trained_once() -> Iterator[None]:
 
     train, kept = triage.train_triage, {}
 
-    def trained(config: ModelConfig, utterances_csv: str) -> Any:
+    def trained(config: TriageConfig, utterances_csv: str) -> Any:
         key = (config.model_dump_json(), utterances_csv)
         if key not in kept:
             kept[key] = train(config, utterances_csv)

@@ -24,10 +24,10 @@ from assay.registry.retrieval.documents import parse_document
 from assay.registry.retrieval.search import Retriever
 from assay.registry.strict import load_yaml, read_text
 from assay.registry.types.base import JsonValue
-from assay.registry.types.bundle import BundleManifest, BundleSource, ModelConfig, RetrievalConfig
+from assay.registry.types.bundle import BundleManifest, BundleSource, RetrievalConfig, TriageConfig
 from assay.registry.types.trajectory import HandoffPacket, Passage, Usage
 from assay.runner.agents.base import ConversationContext, ToolResult
-from assay.runner.agents.factory import build_agent
+from assay.runner.agents.reference.agent import build_reference_agent
 from assay.runner.agents.reference.dates import find_dates, find_month, find_time
 from assay.runner.agents.reference.facts import extract
 from assay.runner.agents.reference.prompt import Prompt
@@ -141,7 +141,7 @@ def manifest_of(bundle: BundleSource) -> BundleManifest:
         prompt_digest=none,
         retrieval=RetrievalConfig.model_validate(bundle.retrieval.model_dump(exclude={"knowledge"})),
         knowledge_digest=none,
-        model=ModelConfig.model_validate(bundle.model.model_dump(exclude={"utterances"})),
+        model=TriageConfig.model_validate(bundle.model.model_dump(exclude={"utterances"})),
         model_source_digest=none,
         model_digest=none,
         tools=bundle.tools,
@@ -165,7 +165,7 @@ def models() -> Callable[[str], Any]:
     def model(name: str) -> Any:
         if name not in trained:
             bundle = source(name)
-            config = ModelConfig.model_validate(bundle.model.model_dump(exclude={"utterances"}))
+            config = TriageConfig.model_validate(bundle.model.model_dump(exclude={"utterances"}))
             trained[name] = train_triage(config, read_text(BUNDLES / bundle.model.utterances))
         return trained[name]
 
@@ -183,7 +183,7 @@ def talk(models: Callable[[str], Any]) -> Callable[..., list[Recorder]]:
         model: str = "improved",
     ) -> list[Recorder]:
         bundle = source()
-        agent = build_agent(
+        agent = build_reference_agent(
             change(manifest_of(bundle)),
             prompt=prompt(read_text(BUNDLES / bundle.prompt.file)),
             retriever=Retriever(knowledge(), retrieval or RetrievalConfig()),
@@ -775,25 +775,25 @@ SMALL = "text,intent,signal\n" + "".join(
 
 
 def test_equal_input_trains_equal_bytes_in_another_process() -> None:
-    here = hashlib.sha256(pickle.dumps(train_triage(ModelConfig(), SMALL))).hexdigest()
+    here = hashlib.sha256(pickle.dumps(train_triage(TriageConfig(), SMALL))).hexdigest()
     script = (
         "import hashlib, pickle, sys\n"
-        "from assay.registry.types.bundle import ModelConfig\n"
+        "from assay.registry.types.bundle import TriageConfig\n"
         "from assay.runner.agents.reference.triage import train_triage\n"
-        "print(hashlib.sha256(pickle.dumps(train_triage(ModelConfig(), sys.argv[1]))).hexdigest())\n"
+        "print(hashlib.sha256(pickle.dumps(train_triage(TriageConfig(), sys.argv[1]))).hexdigest())\n"
     )
     fresh = subprocess.run([sys.executable, "-c", script, SMALL], capture_output=True, text=True, check=True)
     assert fresh.stdout.strip() == here
 
 
 def test_other_utterances_and_settings_train_another_model() -> None:
-    base = pickle.dumps(train_triage(ModelConfig(), SMALL))
-    assert pickle.dumps(train_triage(ModelConfig(regularisation=1.0), SMALL)) != base
-    assert pickle.dumps(train_triage(ModelConfig(), SMALL + "lost it,card_block,none\n")) != base
+    base = pickle.dumps(train_triage(TriageConfig(), SMALL))
+    assert pickle.dumps(train_triage(TriageConfig(regularisation=1.0), SMALL)) != base
+    assert pickle.dumps(train_triage(TriageConfig(), SMALL + "lost it,card_block,none\n")) != base
 
 
 def test_probabilities_are_probabilities() -> None:
-    whole, parts = TriageModel(train_triage(ModelConfig(), SMALL)).read("I lost my card. What is my balance now?")
+    whole, parts = TriageModel(train_triage(TriageConfig(), SMALL)).read("I lost my card. What is my balance now?")
     for reading in (whole, *parts):
         assert sum(reading.intents.values()) == pytest.approx(1)
         assert reading.confidence == pytest.approx(max(reading.intents.values()))

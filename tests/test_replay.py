@@ -17,7 +17,7 @@ from assay.registry.types.suite import ReplaySettings
 from assay.registry.types.trajectory import HandoffPacket, Outcome, ToolCall
 from assay.runner.agents.base import ConversationContext, TurnChannel
 from assay.runner.journal import Journal
-from assay.runner.replay import Replayed, plan, replay
+from assay.runner.replay import Limits, Replayed, plan, replay
 
 BUNDLE = "b" * 64
 
@@ -59,6 +59,8 @@ async def polite(customer: str, turn: TurnChannel) -> None:
 def run(agent, cases, journal: Journal, **more) -> dict[str, Replayed]:
     settings = more.pop("settings", ReplaySettings(turn_timeout_s=5))
     trials = plan(cases, {c.id: digest_of(c) for c in cases}, BUNDLE, settings, more.pop("trials", 1))
+    if "concurrency" in more:
+        more["limits"] = Limits(more.pop("concurrency"))
 
     async def collect() -> dict[str, Replayed]:
         found = {}
@@ -287,3 +289,4 @@ def test_kill_9_half_way_loses_nothing_and_repeats_nothing_finished(tmp_path) ->
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"finished\n"
     assert len(log.read_text().split()) == 40 - done
     assert len(list(journal.glob("*/*.json"))) == 40
+    assert not list((journal / "calls").glob("*/*"))

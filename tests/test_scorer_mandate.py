@@ -14,10 +14,10 @@ from assay.registry.types.bundle import (
     Adapter,
     AutonomyPolicy,
     BundleManifest,
-    ModelConfig,
     RetrievalConfig,
     Role,
     ToolSpec,
+    TriageConfig,
 )
 from assay.registry.types.case import Case, ConversationExpectation, CustomerTurn, EscalationExpectation
 from assay.registry.types.score import Score
@@ -42,7 +42,7 @@ WIDENED = BundleManifest(
     prompt_digest=DIGEST,
     retrieval=RetrievalConfig(),
     knowledge_digest=DIGEST,
-    model=ModelConfig(),
+    model=TriageConfig(),
     model_source_digest=DIGEST,
     model_digest=DIGEST,
     tools=tuple(ToolSpec(name=name, description="d") for name in TOOLS),

@@ -10,10 +10,10 @@ from assay.registry.types.bundle import (
     Adapter,
     AutonomyPolicy,
     BundleManifest,
-    ModelConfig,
     RetrievalConfig,
     Role,
     ToolSpec,
+    TriageConfig,
 )
 from assay.registry.types.case import Case, Customer, PersonalDatum
 from assay.registry.types.score import Score, Skipped
@@ -36,7 +36,7 @@ MANIFEST = BundleManifest(
     prompt_digest=DIGEST,
     retrieval=RetrievalConfig(),
     knowledge_digest=DIGEST,
-    model=ModelConfig(),
+    model=TriageConfig(),
     model_source_digest=DIGEST,
     model_digest=DIGEST,
     tools=(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.registry.digest import digest_of
 from assay.registry.types.base import AutonomyLevel, RiskTier
-from assay.registry.types.bundle import ModelConfig
+from assay.registry.types.bundle import TriageConfig
 from assay.registry.types.case import (
     Case,
     ConversationExpectation,
@@ -72,7 +72,7 @@ def write_bundle(
     return file
 
 
-def train(config: ModelConfig, utterances: str) -> object:
+def train(config: TriageConfig, utterances: str) -> object:
     """A real estimator from a few words."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB

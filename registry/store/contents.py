@@ -13,14 +13,26 @@ from typing import Literal
 from assay.registry.digest import digest_bytes, digest_of, digest_tree
 from assay.registry.errors import ContentError
 from assay.registry.retrieval.documents import load_knowledge
+from assay.registry.store.source import pack_source
 from assay.registry.strict import load_yaml, read_text
 from assay.registry.types.base import Digest, Frozen, Name
-from assay.registry.types.bundle import ArtifactVersion, BundleManifest, BundleSource, ModelConfig, RetrievalConfig
+from assay.registry.types.bundle import (
+    ArtifactVersion,
+    BundleManifest,
+    BundleSource,
+    CodeConfig,
+    ModelConfig,
+    RetrievalConfig,
+    TriageConfig,
+    TriageSource,
+    named_parts,
+)
 
 __all__ = [
     "BundleFiles",
     "StoredBundle",
     "StoredRetrieval",
+    "model_source_digest",
     "prompt_digest",
     "read_bundle",
     "retrieval_digest",
@@ -47,28 +59,35 @@ class StoredBundle(Frozen):
     name: Name
     digest: Digest
     manifest: BundleManifest
-    prompt: ArtifactVersion
-    retrieval: ArtifactVersion
+    prompt: ArtifactVersion | None
+    retrieval: ArtifactVersion | None
     model: ArtifactVersion
+
+    @property
+    def parts(self) -> dict[str, ArtifactVersion]:
+        """The parts that the bundle has, by what they are."""
+        return named_parts(self.prompt, self.retrieval, self.model)
 
 
 @dataclass(frozen=True)
 class BundleFiles:
-    """A bundle as its author wrote it, with everything that it names read."""
+    """A bundle as its author wrote it, with everything that it names read. What it does not have is None or empty."""
 
+    file: Path
     source: BundleSource
-    prompt: str
-    knowledge: Path
-    retrieval: StoredRetrieval
+    prompt: str | None
+    knowledge: Path | None
+    retrieval: StoredRetrieval | None
     model: ModelConfig
-    utterances: str
-    utterances_file: Path
-    """Text of the CSV file that the model is trained from."""
+    utterances: str = ""
+    """Text of the CSV file that a triage model is trained from."""
+    code: bytes = b""
+    """The packed source of an agent that brings its own."""
 
     @property
     def model_source_digest(self) -> str:
         """Over all that goes into the model."""
-        return training_digest(self.model, self.utterances)
+        return model_source_digest(self.model, self.utterances, self.code)
 
 
 def read_bundle(file: Path) -> BundleFiles:
@@ -78,19 +97,25 @@ def read_bundle(file: Path) -> BundleFiles:
         ContentError: a file is missing, empty or ill-formed; names the file and the key.
     """
     source = load_yaml(file, BundleSource)
-    knowledge = (file.parent / source.retrieval.knowledge).resolve()
-    load_knowledge(knowledge)
+    knowledge = None if source.retrieval is None else (file.parent / source.retrieval.knowledge).resolve()
+    if knowledge is not None:
+        load_knowledge(knowledge)
+    model = source.model
+    triage = isinstance(model, TriageSource)
     return BundleFiles(
+        file=file,
         source=source,
-        prompt=_text(file, source.prompt.file, "prompt.file"),
+        prompt=None if source.prompt is None else _text(file, source.prompt.file, "prompt.file"),
         knowledge=knowledge,
-        retrieval=StoredRetrieval(
+        retrieval=None
+        if source.retrieval is None or knowledge is None
+        else StoredRetrieval(
             config=RetrievalConfig(**source.retrieval.model_dump(exclude={"knowledge"})),
             documents=digest_tree(knowledge, "*.md"),
         ),
-        model=ModelConfig(**source.model.model_dump(exclude={"utterances"})),
-        utterances=_text(file, source.model.utterances, "model.utterances"),
-        utterances_file=file.parent / source.model.utterances,
+        model=TriageConfig(**model.model_dump(exclude={"utterances"})) if triage else model,
+        utterances=_text(file, model.utterances, "model.utterances") if triage else "",
+        code=pack_source(file, model.path) if isinstance(model, CodeConfig) else b"",
     )
 
 
@@ -99,8 +124,15 @@ def prompt_digest(text: str) -> str:
 
 
 def training_digest(config: ModelConfig, utterances: str) -> str:
-    """Over all that goes into a model: its config and the text it is trained from."""
+    """Over all that goes into a trained model: its config and the text it is trained from."""
     return digest_of({"config": config, "utterances": digest_bytes(_utf8(utterances))})
+
+
+def model_source_digest(config: ModelConfig, utterances: str = "", code: bytes = b"") -> str:
+    """Over all that goes into a model of any kind."""
+    if isinstance(config, TriageConfig):
+        return training_digest(config, utterances)
+    return digest_of({"config": config, "code": digest_bytes(code)} if code else {"config": config})
 
 
 def retrieval_digest(config: RetrievalConfig, knowledge_digest: str) -> str:

@@ -23,7 +23,7 @@ from assay.registry.store.contents import (
     training_digest,
 )
 from assay.registry.store.refs import DIGEST_TAG
-from assay.registry.types.bundle import ArtifactVersion, ModelConfig
+from assay.registry.types.bundle import ArtifactVersion, CodeConfig, ModelConfig, TriageConfig
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -34,6 +34,7 @@ __all__ = [
     "TRAINING_FILE",
     "ModelSource",
     "label",
+    "model_file",
     "pinned_version",
     "read_model",
     "read_prompt",
@@ -44,6 +45,8 @@ __all__ = [
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.pkl"
 TRAINING_FILE = "utterances.csv"
+SOURCE_FILE = "source.zip"
+CONFIG_FILE = "model.json"
 _RETRIEVAL_FILE = "artifacts/retrieval.json"
 _KNOWLEDGE_FOLDER = "artifacts/knowledge"
 
@@ -78,10 +81,13 @@ def read_stored_bundle(connection: Connection, version: ModelVersion, into: Path
     _same(what, tags_of(version).get(DIGEST_TAG), digest_of(stored.manifest))
     _same(what, stored.digest, digest_of(stored.manifest))
     manifest = stored.manifest
-    knowledge = retrieval_digest(manifest.retrieval, manifest.knowledge_digest)
-    _same(f"the prompt named in {what}", manifest.prompt_digest, stored.prompt.digest)
-    _same(f"the retrieval config named in {what}", knowledge, stored.retrieval.digest)
-    _same(f"the model named in {what}", manifest.model_digest, stored.model.digest)
+    wanted = {"prompt": manifest.prompt_digest, "retrieval": None, "model": manifest.model_digest}
+    if manifest.retrieval is not None and manifest.knowledge_digest is not None:
+        wanted["retrieval"] = retrieval_digest(manifest.retrieval, manifest.knowledge_digest)
+    for kind, digest in wanted.items():
+        pinned = stored.parts.get(kind)
+        if digest is not None or pinned is not None:
+            _same(f"the {kind} named in {what}", digest, pinned.digest if pinned else None)
     if not stored.name == manifest.agent == version.name:
         raise IntegrityError(f"{what} is of the agent {manifest.agent!r}, not {version.name!r}")
     return stored
@@ -126,21 +132,29 @@ def read_retrieval(connection: Connection, version: ModelVersion, digest: str, i
 def read_model(
     connection: Connection, version: ModelVersion, digest: str, source: ModelSource, into: Path
 ) -> tuple[bytes, str]:
-    """The bytes of a version's trained model, verified and not yet interpreted, and the text it was trained from.
+    """The bytes of a version's model, verified and not yet interpreted, and the text it was trained from, if it was.
 
     Raises:
         IntegrityError: one of the two is gone or was edited.
     """
     folder = download(connection, version, into)
-    data, text = (
-        path.read_bytes() if path.is_file() else None for path in (folder / MODEL_FILE, folder / TRAINING_FILE)
-    )
-    _same(f"the model {label(version)} ({MODEL_FILE})", digest, None if data is None else digest_bytes(data))
+    name = model_file(source.model)
+    data, text = (path.read_bytes() if path.is_file() else None for path in (folder / name, folder / TRAINING_FILE))
+    _same(f"the model {label(version)} ({name})", digest, None if data is None else digest_bytes(data))
+    assert data is not None
+    if not isinstance(source.model, TriageConfig):
+        return data, ""
     utterances = "" if text is None else text.decode("utf-8", errors="surrogatepass")
     trained = None if text is None else training_digest(source.model, utterances)
     _same(f"the training text of {label(version)} ({TRAINING_FILE})", source.model_source_digest, trained)
-    assert data is not None
     return data, utterances
+
+
+def model_file(config: ModelConfig) -> str:
+    """The file of a model's version that holds its bytes."""
+    if isinstance(config, TriageConfig):
+        return MODEL_FILE
+    return SOURCE_FILE if isinstance(config, CodeConfig) else CONFIG_FILE
 
 
 def pinned_version(connection: Connection, pinned: ArtifactVersion) -> ModelVersion:

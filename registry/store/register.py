@@ -16,25 +16,26 @@ from assay.registry.digest import canonical_json, digest_bytes, digest_of
 from assay.registry.errors import AssayError, ContentError, IntegrityError
 from assay.registry.store.artifacts import add_version, find_version, tags_of, version_number
 from assay.registry.store.connection import Connection, absent
-from assay.registry.store.contents import BundleFiles, StoredBundle, prompt_digest, retrieval_digest
+from assay.registry.store.contents import BundleFiles, StoredBundle, StoredRetrieval, prompt_digest, retrieval_digest
 from assay.registry.store.estimators import dump_estimator
 from assay.registry.store.read import (
     BUNDLE_FILE,
     MODEL_FILE,
     TRAINING_FILE,
+    model_file,
     read_model,
     read_retrieval,
     read_stored_bundle,
 )
 from assay.registry.store.refs import DIGEST_TAG, SOURCE_TAG, model_name, prompt_name, retrieval_name
-from assay.registry.types.bundle import ArtifactVersion, BundleManifest, ModelConfig
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, TriageConfig, TriageSource
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 __all__ = ["Registrar"]
 
-Trainer = Callable[[ModelConfig, str], object]
+Trainer = Callable[[TriageConfig, str], object]
 
 
 class Registrar:
@@ -67,8 +68,11 @@ class Registrar:
         )
         return self._bundle(stored), stored
 
-    def _prompt(self) -> ArtifactVersion:
-        name, digest = prompt_name(self._agent), prompt_digest(self._files.prompt)
+    def _prompt(self) -> ArtifactVersion | None:
+        text = self._files.prompt
+        if text is None:
+            return None
+        name, digest = prompt_name(self._agent), prompt_digest(text)
         client = self._connection.client
         with absent():
             token: str | None = None
@@ -80,15 +84,17 @@ class Registrar:
                 token = page.token
                 if not token:
                     break
-        made = client.register_prompt(name, self._files.prompt, tags={DIGEST_TAG: digest})
+        made = client.register_prompt(name, text, tags={DIGEST_TAG: digest})
         kept = client.get_prompt_version(name, made.version)
         if kept is None or prompt_digest(str(kept.template)) != digest:
             raise AssayError(f"MLflow did not keep the prompt as it is (it may be too long): {name} v{made.version}")
         self.created.append("prompt")
         return ArtifactVersion(name=name, version=int(made.version), digest=digest)
 
-    def _retrieval(self) -> ArtifactVersion:
-        wanted = self._files.retrieval
+    def _retrieval(self) -> ArtifactVersion | None:
+        wanted, knowledge = self._files.retrieval, self._files.knowledge
+        if wanted is None or knowledge is None:
+            return None
         name = retrieval_name(self._agent)
         digest = retrieval_digest(wanted.config, wanted.knowledge_digest)
         found = self._find(name, DIGEST_TAG, digest, lambda v, into: read_retrieval(self._connection, v, digest, into))
@@ -97,7 +103,7 @@ class Registrar:
                 "retrieval",
                 name,
                 {DIGEST_TAG: digest},
-                lambda folder, model_id: self._write_retrieval(folder, model_id),
+                lambda folder, model_id: self._write_retrieval(wanted, knowledge, folder, model_id),
             )
         return ArtifactVersion(name=name, version=version_number(found), digest=digest)
 
@@ -111,21 +117,31 @@ class Registrar:
         found = self._find(name, SOURCE_TAG, source, check)
         if found is not None:
             return ArtifactVersion(name=name, version=version_number(found), digest=tags_of(found)[DIGEST_TAG])
-        # Trained before anything is made in MLflow, so that a training that fails leaves nothing there.
-        try:
-            estimator = train(self._files.model, self._files.utterances)
-        except ContentError as error:
-            raise ContentError(error.problem, file=self._files.utterances_file, line=error.line) from None
-        data = dump_estimator(estimator)
+        # Made before anything is written to MLflow, so that a training that fails leaves nothing there.
+        data, write = self._made(train)
         tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
-        text = self._files.utterances
+        made = self._add("model", name, tags, write)
+        return ArtifactVersion(name=name, version=version_number(made), digest=tags[DIGEST_TAG])
+
+    def _made(self, train: Trainer) -> tuple[bytes, Callable[[Path, str], None]]:
+        """The bytes of the model, and what writes its files."""
+        config, text = self._files.model, self._files.utterances
+        if not isinstance(config, TriageConfig):
+            data = self._files.code or canonical_json(config)
+            return data, lambda folder, _: _write_file(folder, model_file(config), data)
+        try:
+            estimator = train(config, text)
+        except ContentError as error:
+            assert isinstance(self._files.source.model, TriageSource)
+            file = self._files.file.parent / self._files.source.model.utterances
+            raise ContentError(error.problem, file=file, line=error.line) from None
+        data = dump_estimator(estimator)
 
         def write(folder: Path, model_id: str) -> None:
             _write_model(estimator, data, folder, model_id)
             (folder / TRAINING_FILE).write_bytes(text.encode("utf-8", errors="surrogatepass"))
 
-        made = self._add("model", name, tags, write)
-        return ArtifactVersion(name=name, version=version_number(made), digest=tags[DIGEST_TAG])
+        return data, write
 
     def _bundle(self, stored: StoredBundle) -> int:
         def check(version: ModelVersion, into: Path) -> None:
@@ -136,7 +152,7 @@ class Registrar:
         if found is not None:
             return version_number(found)
         tags = {DIGEST_TAG: stored.digest}
-        for kind, part in (("prompt", stored.prompt), ("retrieval", stored.retrieval), ("model", stored.model)):
+        for kind, part in stored.parts.items():
             tags[f"assay.{kind}"] = f"{part.name} v{part.version}"
             tags[f"assay.{kind}_digest"] = part.digest
 
@@ -153,9 +169,9 @@ class Registrar:
             agent=source.agent,
             description=source.description,
             adapter=source.adapter,
-            prompt_digest=prompt_digest(files.prompt),
-            retrieval=files.retrieval.config,
-            knowledge_digest=files.retrieval.knowledge_digest,
+            prompt_digest=None if files.prompt is None else prompt_digest(files.prompt),
+            retrieval=files.retrieval.config if files.retrieval else None,
+            knowledge_digest=files.retrieval.knowledge_digest if files.retrieval else None,
             model=files.model,
             model_source_digest=files.model_source_digest,
             model_digest=model_digest,
@@ -183,16 +199,16 @@ class Registrar:
         self.created.append(kind)
         return made
 
-    def _write_retrieval(self, folder: Path, model_id: str) -> None:
+    def _write_retrieval(self, wanted: StoredRetrieval, knowledge: Path, folder: Path, model_id: str) -> None:
         """Stage exactly the knowledge files that the digest covers, and save them as a pyfunc model."""
         import mlflow.pyfunc
         from mlflow.models import Model
 
         staged = self._scratch / "staged"
         (staged / "knowledge").mkdir(parents=True)
-        for name in self._files.retrieval.documents:
-            shutil.copyfile(self._files.knowledge / name, staged / "knowledge" / name)
-        (staged / "retrieval.json").write_bytes(canonical_json(self._files.retrieval))
+        for name in wanted.documents:
+            shutil.copyfile(knowledge / name, staged / "knowledge" / name)
+        (staged / "retrieval.json").write_bytes(canonical_json(wanted))
         mlflow.pyfunc.save_model(
             path=str(folder),
             python_model=str(Path(__file__).with_name("retriever_model.py")),
@@ -216,6 +232,11 @@ def _write_model(estimator: object, data: bytes, folder: Path, model_id: str) ->
     )
     # The very bytes that the digest is of: pickling twice need not give the same.
     (folder / MODEL_FILE).write_bytes(data)
+
+
+def _write_file(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir()
+    (folder / name).write_bytes(data)
 
 
 def _requirements(*packages: str) -> list[str]:

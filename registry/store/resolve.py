@@ -20,7 +20,8 @@ from assay.registry.store.read import (
     read_retrieval,
     read_stored_bundle,
 )
-from assay.registry.types.bundle import BundleVersion
+from assay.registry.store.source import unpack_source
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, BundleVersion
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -32,14 +33,17 @@ __all__ = ["ResolvedBundle", "bundle_version", "resolve"]
 
 @dataclass(frozen=True)
 class ResolvedBundle:
-    """A registered bundle with its parts, each verified by digest when it was resolved."""
+    """A registered bundle with its parts, each verified by digest when it was resolved.
+
+    `prompt` is empty and `knowledge` without documents where the agent has them inside.
+    """
 
     version: BundleVersion
     prompt: str
     knowledge: tuple[KnowledgeDocument, ...]
     model_bytes: bytes = field(repr=False)
     training_text: str = field(repr=False)
-    """The text that the model was trained from."""
+    """The text that the model was trained from; empty where Assay did not train it."""
 
     @property
     def documents(self) -> dict[str, str]:
@@ -51,21 +55,34 @@ class ResolvedBundle:
         """Ids of documents that must not be quoted to customers."""
         return tuple(document.id for document in self.knowledge if document.audience == "internal")
 
+    @property
+    def manifest(self) -> BundleManifest:
+        return self.version.manifest
+
     @cached_property
-    def retriever(self) -> Retriever:
-        """Searches the bundle's knowledge as its retrieval config says."""
+    def retriever(self) -> Retriever | None:
+        """Searches the bundle's knowledge as its retrieval config says; None where it has none."""
         from assay.registry.retrieval.search import Retriever
 
-        return Retriever(self.knowledge, self.version.manifest.retrieval)
+        config = self.version.manifest.retrieval
+        return None if config is None else Retriever(self.knowledge, config)
 
     @cached_property
     def model(self) -> object:
-        """The trained estimator.
+        """The trained estimator of a triage model.
 
         Raises:
             IntegrityError: the stored bytes are no estimator.
         """
         return load_estimator(self.model_bytes, f"the model {self.version.model.name} v{self.version.model.version}")
+
+    def unpack_code(self, into: Path) -> Path:
+        """Write the source of an agent that brings its own below `into`; returns the folder that holds it.
+
+        Raises:
+            IntegrityError: the stored bytes are no packed source.
+        """
+        return unpack_source(self.model_bytes, into)
 
 
 def bundle_version(connection: Connection, version: ModelVersion) -> BundleVersion:
@@ -94,14 +111,20 @@ def resolve(connection: Connection, version: ModelVersion) -> ResolvedBundle:
         IntegrityError: something was changed after registration; names the artifact, its digest then and now.
     """
     found = bundle_version(connection, version)
-    prompt = read_prompt(connection, found.prompt)
+    prompt = "" if found.prompt is None else read_prompt(connection, found.prompt)
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-        retrieval = pinned_version(connection, found.retrieval)
-        folder = read_retrieval(connection, retrieval, found.retrieval.digest, Path(scratch) / "retrieval")
-        try:
-            knowledge = load_knowledge(folder)
-        except ContentError as error:
-            raise IntegrityError(f"the knowledge of {label(retrieval)} cannot be read: {error}") from error
+        knowledge = _knowledge(connection, found.retrieval, Path(scratch) / "retrieval")
         model = pinned_version(connection, found.model)
         data, training = read_model(connection, model, found.model.digest, found.manifest, Path(scratch) / "model")
     return ResolvedBundle(version=found, prompt=prompt, knowledge=knowledge, model_bytes=data, training_text=training)
+
+
+def _knowledge(connection: Connection, pinned: ArtifactVersion | None, into: Path) -> tuple[KnowledgeDocument, ...]:
+    if pinned is None:
+        return ()
+    version = pinned_version(connection, pinned)
+    folder = read_retrieval(connection, version, pinned.digest, into)
+    try:
+        return load_knowledge(folder)
+    except ContentError as error:
+        raise IntegrityError(f"the knowledge of {label(version)} cannot be read: {error}") from error

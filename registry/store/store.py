@@ -19,7 +19,7 @@ from assay.registry.store.datasets import DatasetVersion
 from assay.registry.store.refs import ALIASES, DIGEST_TAG, KIND_TAG, BundleRef, parse_bundle_ref
 from assay.registry.store.resolve import ResolvedBundle, bundle_version, resolve
 from assay.registry.store.runs import RunSummary
-from assay.registry.types.bundle import BundleVersion, ModelConfig
+from assay.registry.types.bundle import BundleVersion, TriageConfig
 from assay.registry.types.case import Dataset
 from assay.registry.types.run import EvalRun
 from assay.registry.types.score import Result
@@ -72,12 +72,12 @@ class Store:
 
     # --- bundles -------------------------------------------------------------------------------------------
 
-    def register(self, bundle_file: Path, train: Callable[[ModelConfig, str], object]) -> Registration:
+    def register(self, bundle_file: Path, train: Callable[[TriageConfig, str], object]) -> Registration:
         """Register a bundle and let the alias `candidate` point at it. Equal content is never registered twice.
 
         Args:
             bundle_file: a `bundle.yaml`.
-            train: makes the model from its config and the text of the utterances file; called only when no
+            train: makes a triage model from its config and the text of the utterances file; called only when no
                 stored model was trained from the same.
 
         Raises:

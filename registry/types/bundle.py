@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from assay.registry.types.base import AutonomyLevel, Digest, Frozen, JsonValue, Name
 
@@ -55,10 +55,13 @@ class AutonomyPolicy(Frozen):
     intents: dict[Name, IntentPolicy]
 
 
-class Adapter(Frozen):
-    """Which kind of agent the bundle runs, with the adapter's settings."""
+AdapterKind = Literal["embedded", "openai", "http", "callable", "mlflow"]
 
-    kind: Literal["embedded"] = "embedded"
+
+class Adapter(Frozen):
+    """Which kind of agent the bundle runs, with the adapter's settings. All of it is part of the bundle's digest."""
+
+    kind: AdapterKind = "embedded"
     settings: dict[str, JsonValue] = {}
 
 
@@ -74,8 +77,8 @@ class RetrievalConfig(Frozen):
     b: Annotated[float, Field(ge=0, le=1)] = 0.75
 
 
-class ModelConfig(Frozen):
-    """How the triage model is trained. Everything that goes into it, so that equal configs give equal models."""
+class TriageConfig(Frozen):
+    """How the embedded agent's triage model is trained: all that goes in, so that equal configs give equal models."""
 
     kind: Literal["triage"] = "triage"
     regularisation: Annotated[float, Field(gt=0)] = 10.0
@@ -85,14 +88,88 @@ class ModelConfig(Frozen):
     seed: int = 0
 
 
+class ChatConfig(Frozen):
+    """A language model behind an OpenAI-compatible endpoint: what is asked of it, and what it costs.
+
+    What is not set is left to the endpoint. `parameters` go into the body of each request as they are.
+    """
+
+    kind: Literal["chat"]
+    name: Annotated[str, Field(min_length=1)]
+    """What the endpoint calls the model."""
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    parameters: dict[str, JsonValue] = {}
+    input_usd_per_million: Annotated[float, Field(ge=0)] = 0.0
+    """Price of a million tokens of input, in US dollars."""
+    output_usd_per_million: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ExternalConfig(Frozen):
+    """A model that lies behind somebody else's endpoint: its owner declares what it is, and nobody can check."""
+
+    kind: Literal["external"]
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1)]
+
+
+class CodeConfig(Frozen):
+    """An agent's own source: a file or folder relative to the bundle file, stored in MLflow and digested by content."""
+
+    kind: Literal["code"]
+    path: Annotated[str, Field(min_length=1)]
+
+
+class MlflowConfig(Frozen):
+    """A model that is registered in MLflow, pinned by number."""
+
+    kind: Literal["mlflow"]
+    uri: Annotated[str, Field(pattern=r"^models:/[^/@]+/[1-9][0-9]*$")]
+
+
+def _with_kind(value: Any) -> Any:
+    """A model whose kind is not said is a triage model."""
+    if not isinstance(value, dict):
+        return value
+    model = cast("dict[str, Any]", value)
+    return model if "kind" in model else {"kind": "triage", **model}
+
+
+ModelConfig = Annotated[
+    TriageConfig | ChatConfig | ExternalConfig | CodeConfig | MlflowConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
+]
+"""The model of a bundle, by kind."""
+
+MODEL_OF: dict[AdapterKind, str] = {
+    "embedded": "triage",
+    "openai": "chat",
+    "http": "external",
+    "callable": "code",
+    "mlflow": "mlflow",
+}
+"""The kind of model that each kind of agent runs on."""
+
+
 class _RetrievalSource(RetrievalConfig):
     knowledge: str
     """Folder of Markdown documents, relative to the bundle file."""
 
 
-class _ModelSource(ModelConfig):
+class TriageSource(TriageConfig):
+    """A triage model as a bundle file names it."""
+
     utterances: str
     """CSV file of labelled utterances, relative to the bundle file."""
+
+
+_ModelSource = Annotated[
+    TriageSource | ChatConfig | ExternalConfig | CodeConfig | MlflowConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
+]
 
 
 class _PromptSource(Frozen):
@@ -100,14 +177,17 @@ class _PromptSource(Frozen):
 
 
 class BundleSource(Frozen):
-    """`bundle.yaml` as a user writes it; paths are relative to that file."""
+    """`bundle.yaml` as a user writes it; paths are relative to that file.
+
+    An agent that has its prompt or its knowledge inside leaves `prompt` or `retrieval` out.
+    """
 
     schema_version: Literal[1] = 1
     agent: Name
     description: str = ""
     adapter: Adapter = Adapter()
-    prompt: _PromptSource
-    retrieval: _RetrievalSource
+    prompt: _PromptSource | None = None
+    retrieval: _RetrievalSource | None = None
     model: _ModelSource
     tools: tuple[ToolSpec, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -115,6 +195,7 @@ class BundleSource(Frozen):
 
     @model_validator(mode="after")
     def _references_exist(self) -> BundleSource:
+        _check_parts(self.adapter.kind, self.model.kind, self.prompt is not None, self.retrieval is not None)
         check_references(self.tools, self.roles)
         declared = {tool.name for tool in self.tools}
         for tool in self.autonomy.limits:
@@ -133,14 +214,15 @@ class BundleManifest(Frozen):
     agent: Name
     description: str = ""
     adapter: Adapter
-    prompt_digest: Digest
-    retrieval: RetrievalConfig
-    knowledge_digest: Digest
+    prompt_digest: Digest | None
+    """None where the agent has its prompt inside."""
+    retrieval: RetrievalConfig | None
+    knowledge_digest: Digest | None
     model: ModelConfig
     model_source_digest: Digest
-    """Over what the model was trained from: the utterances and the configuration."""
+    """Over what the model is made from: the configuration, and the utterances or the source files."""
     model_digest: Digest
-    """Over the trained model's bytes as they are stored."""
+    """Over the model's bytes as they are stored."""
     tools: tuple[ToolSpec, ...]
     roles: tuple[Role, ...]
     autonomy: AutonomyPolicy
@@ -161,14 +243,36 @@ class BundleVersion(Frozen):
     version: int
     digest: Digest
     manifest: BundleManifest
-    prompt: ArtifactVersion
-    retrieval: ArtifactVersion
+    prompt: ArtifactVersion | None
+    retrieval: ArtifactVersion | None
     model: ArtifactVersion
+
+    @property
+    def parts(self) -> dict[str, ArtifactVersion]:
+        """The parts that the bundle has, by what they are."""
+        return named_parts(self.prompt, self.retrieval, self.model)
 
     @property
     def label(self) -> str:
         """How people call it."""
         return f"{self.name} v{self.version}"
+
+
+def named_parts(
+    prompt: ArtifactVersion | None, retrieval: ArtifactVersion | None, model: ArtifactVersion
+) -> dict[str, ArtifactVersion]:
+    """The parts that are there, by what they are."""
+    parts = {"prompt": prompt, "retrieval": retrieval, "model": model}
+    return {kind: part for kind, part in parts.items() if part is not None}
+
+
+def _check_parts(adapter: AdapterKind, model: str, prompt: bool, retrieval: bool) -> None:
+    if model != MODEL_OF[adapter]:
+        raise ValueError(f"an agent of kind {adapter!r} runs on a model of kind {MODEL_OF[adapter]!r}, not {model!r}")
+    if adapter in {"embedded", "openai"} and not prompt:
+        raise ValueError(f"an agent of kind {adapter!r} needs the key 'prompt'")
+    if adapter == "embedded" and not retrieval:
+        raise ValueError("an agent of kind 'embedded' needs the key 'retrieval'")
 
 
 def check_references(tools: tuple[ToolSpec, ...], roles: tuple[Role, ...]) -> None:

@@ -53,6 +53,8 @@ class EvalRun(Frozen):
     """Result of the dataset's own checks; None where none were run."""
     data_checks: DataCheckReport | None = None
     """What the dataset's own checks found; None where none were run, or where the run was stored without it."""
+    stopped: str | None = None
+    """Why planned trials were left out, where a budget was spent; None where nothing stopped the run."""
 
     @model_validator(mode="after")
     def _one_result(self) -> EvalRun:

@@ -22,11 +22,17 @@ class ScorerUse(Frozen):
 
 
 class ReplaySettings(Frozen):
-    """How the agent is run. All of it is part of a trajectory's key."""
+    """How the agent is run. All of it is part of a trajectory's key.
+
+    What is waited because we are throttled, by a rate limit or a Retry-After, counts in neither of the two deadlines.
+    """
 
     mode: ReplayMode = "scripted"
     seed: int = 0
     turn_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    conversation_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    max_turns: Annotated[int, Field(ge=1)] = 20
+    """How many times a simulated customer speaks at most."""
 
 
 class Suite(Frozen):

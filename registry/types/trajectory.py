@@ -9,16 +9,22 @@ from pydantic import Field
 
 from assay.registry.types.base import Digest, Frozen, JsonValue, Name
 
-ReplayMode = Literal["scripted", "recorded"]
+ReplayMode = Literal["scripted", "golden_history", "simulated", "recorded"]
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Everything but `COMPLETED` counts against the agent in every metric."""
+    """How a trial ended. Everything but `COMPLETED` and `SIMULATOR_ERROR` counts against the agent in every metric.
+
+    `ENDPOINT_ERROR`: the agent's endpoint gave no usable answer, however often it was asked. `SIMULATOR_ERROR`: the
+    simulated customer failed, so that nothing was measured of the agent.
+    """
 
     COMPLETED = "completed"
     AGENT_ERROR = "agent_error"
     NO_REPLY = "no_reply"
     TIMEOUT = "timeout"
+    ENDPOINT_ERROR = "endpoint_error"
+    SIMULATOR_ERROR = "simulator_error"
 
 
 class Passage(Frozen):

@@ -7,23 +7,71 @@ writes the events. An agent sees what a real one would see, never the expectatio
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from assay.registry.types.base import JsonValue
 from assay.registry.types.trajectory import HandoffPacket, Passage, Usage
 
-__all__ = ["Agent", "AgentSession", "ConversationContext", "ToolResult", "TurnChannel"]
+__all__ = [
+    "UNLOGGED",
+    "Agent",
+    "AgentSession",
+    "CallLog",
+    "ConversationContext",
+    "PastTurn",
+    "ToolResult",
+    "TurnChannel",
+]
+
+
+class CallLog(Protocol):
+    """What one conversation asked of the world outside, so that a run that was killed asks nothing twice."""
+
+    async def once(self, request: JsonValue, perform: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """The answer to the conversation's next call.
+
+        It is performed now and written down, or, where a former process that was killed had completed this very call
+        (the same request at the same place), it is what that one got. Whatever `perform` raises is not written down.
+        """
+        ...
+
+
+class _Unlogged:
+    async def once(self, request: JsonValue, perform: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        del request
+        return await perform()
+
+
+UNLOGGED: CallLog = _Unlogged()
+"""Performs every call and remembers none."""
+
+
+@dataclass(frozen=True)
+class PastTurn:
+    """What the customer said earlier, and what was answered."""
+
+    customer: str
+    reply: str
 
 
 @dataclass(frozen=True)
 class ConversationContext:
-    """What is known when a conversation begins. `date` is the day it takes place; `seed` differs per trial."""
+    """What is known when a conversation begins.
+
+    `date` is the day it takes place; `seed` differs per trial. `conversation` names the trial, and no other has the
+    name. `history` is what was said before the session's first turn: a session starts as if it had said it itself.
+    Calls to something outside go through `calls`.
+    """
 
     channel: str
     language: str
     date: dt.date
     seed: int
+    conversation: str = ""
+    history: tuple[PastTurn, ...] = ()
+    calls: CallLog = UNLOGGED
 
 
 @dataclass(frozen=True)
@@ -71,7 +119,11 @@ class AgentSession(Protocol):
 
 
 class Agent(Protocol):
-    """An agent under release control."""
+    """An agent under release control.
+
+    One that holds connections or processes is an asynchronous context manager as well: a replay enters it before the
+    first conversation and leaves it after the last.
+    """
 
     def start(self, context: ConversationContext) -> AgentSession:
         """Begin a conversation. Sessions are independent and may run concurrently."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, assert_never
+from typing import TYPE_CHECKING
 
-from assay.registry.errors import ContentError
-from assay.registry.retrieval.search import Retriever
+from assay.registry.errors import AssayError, ContentError
 from assay.registry.strict import load_yaml, read_text
-from assay.registry.types.bundle import BundleManifest, BundleSource
+from assay.registry.types.bundle import BundleSource
 from assay.runner.agents.base import Agent
-from assay.runner.agents.reference.agent import build_reference_agent, read_settings
-from assay.runner.agents.reference.prompt import Prompt
+
+if TYPE_CHECKING:
+    from assay.registry.store import ResolvedBundle
 
 __all__ = ["build_agent", "check_bundle_file"]
 
@@ -23,21 +23,35 @@ def check_bundle_file(file: Path) -> None:
         ContentError: the bundle, its settings or its prompt are ill-formed; names the file.
     """
     source = load_yaml(file, BundleSource)
-    read_settings(source.adapter, file)
-    prompt = file.parent / source.prompt.file
-    try:
-        Prompt(read_text(prompt))
-    except ContentError as error:
-        raise error if error.file else ContentError(error.problem, file=prompt) from None
+    if source.adapter.kind == "embedded":
+        from assay.runner.agents.reference.agent import read_settings
+        from assay.runner.agents.reference.prompt import Prompt
+
+        read_settings(source.adapter, file)
+        assert source.prompt is not None
+        prompt = file.parent / source.prompt.file
+        try:
+            Prompt(read_text(prompt))
+        except ContentError as error:
+            raise error if error.file else ContentError(error.problem, file=prompt) from None
 
 
-def build_agent(manifest: BundleManifest, *, prompt: str, retriever: Retriever, model: Any) -> Agent:
-    """The agent that the manifest's adapter names.
+def build_agent(bundle: ResolvedBundle, workspace: Path, *, share: float = 1.0) -> Agent:
+    """The agent that the bundle's adapter names.
+
+    Args:
+        bundle: its parts are read when the agent needs them.
+        workspace: folder that relative paths of an adapter's settings start from.
+        share: the part of an endpoint's rate limits that this agent may use, where others share it.
 
     Raises:
         ContentError: a part does not fit the adapter.
     """
+    manifest = bundle.manifest
     kind = manifest.adapter.kind
     if kind == "embedded":
-        return build_reference_agent(manifest, prompt, retriever, model)
-    assert_never(kind)
+        from assay.runner.agents.reference.agent import build_reference_agent
+
+        assert bundle.retriever is not None
+        return build_reference_agent(manifest, bundle.prompt, bundle.retriever, bundle.model)
+    raise AssayError(f"agents of kind {kind!r} cannot be run yet")

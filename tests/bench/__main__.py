@@ -80,7 +80,7 @@ class _Echo:
 
 def replay() -> dict[str, object]:
     from assay.runner.journal import Journal
-    from assay.runner.replay import plan
+    from assay.runner.replay import Limits, plan
     from assay.runner.replay import replay as run
 
     cases = [_case(n) for n in range(1000)]
@@ -90,7 +90,7 @@ def replay() -> dict[str, object]:
     async def all_of_it(folder: str) -> None:
         journal = Journal(Path(folder))
         more = {"agent_name": "a", "bundle_digest": "b" * 64, "settings": settings, "journal": journal}
-        async for _ in run(_Echo(), trials, concurrency=64, **more):
+        async for _ in run(_Echo(), trials, limits=Limits(64), **more):
             pass
 
     async def bare() -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.registry.errors import ContentError
-from assay.registry.types.bundle import ModelConfig
+from assay.registry.types.bundle import TriageConfig
 
 __all__ = [
     "NO_SIGNAL",
@@ -95,7 +95,7 @@ def parse_utterances(text: str) -> list[tuple[str, str, str]]:
     return list(rows.values())
 
 
-def train_triage(config: ModelConfig, utterances_csv: str) -> Any:
+def train_triage(config: TriageConfig, utterances_csv: str) -> Any:
     """Train the triage model: a scikit-learn estimator over normalised texts.
 
     Its `predict_proba` gives one array of intent probabilities and one of signal probabilities, its

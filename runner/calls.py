@@ -1,0 +1,146 @@
+"""What unfinished conversations asked of the world outside, on disk, so that no completed call is made twice.
+
+A conversation that calls an endpoint has a file of its own: a line for each answer, written in one piece before the
+agent sees it. When its trajectory is stored the file goes. A process that is killed leaves the files of the
+conversations it was in, and the next one goes on from there. A claim on a conversation is a lock on its file, which
+the system drops with the process that holds it: two processes on one store share the work and never do the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from assay.registry.digest import digest_of
+from assay.registry.types.base import JsonValue
+
+__all__ = ["CallFile", "CallFolder"]
+
+
+class CallFile:
+    """The calls of one conversation that this process has claimed; a `CallLog`."""
+
+    def __init__(self, path: Path, handle: int, known: list[tuple[str, JsonValue]]) -> None:
+        self._path = path
+        self._handle = handle
+        self._known = known
+        self._next = 0
+        self.repeated = 0
+        """How many answers came from a former process."""
+
+    async def once(self, request: JsonValue, perform: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """The answer to the next call: what a former process got for the same, or what `perform` gives now.
+
+        From the first call that differs from what the former process asked, its answers are of no use any more.
+        """
+        asked = digest_of(request)
+        place, self._next = self._next, self._next + 1
+        if place < len(self._known) and self._known[place][0] == asked:
+            self.repeated += 1
+            return self._known[place][1]
+        if place < len(self._known):
+            del self._known[place:]
+            self._rewrite()
+        answer = await perform()
+        self._known.append((asked, answer))
+        self._append(asked, answer)
+        return answer
+
+    def finish(self) -> None:
+        """Give up the claim and the calls: the conversation's trajectory is stored."""
+        self._path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Give up the claim and keep the calls, for whoever goes on."""
+        if self._handle >= 0:
+            if not self._known:
+                self._path.unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = -1
+
+    def _append(self, asked: str, answer: JsonValue) -> None:
+        if self._handle < 0:  # the conversation is over for this process; another may have claimed it
+            raise RuntimeError("the conversation has ended: nothing more can be asked in it")
+        line = json.dumps([asked, answer], ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        written = 0
+        while written < len(line):
+            written += os.write(self._handle, line[written:])
+
+    def _rewrite(self) -> None:
+        os.ftruncate(self._handle, 0)
+        for asked, answer in self._known:
+            self._append(asked, answer)
+
+
+class CallFolder:
+    """The folder of all call files, found by trajectory key."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where the calls of a conversation are or would be."""
+        return self.root / key[:2] / f"{key}.jsonl"
+
+    def claim(self, key: str, *, anew: bool = False) -> CallFile | None:
+        """The conversation's calls, held by this process until `finish` or `release`; None where another holds it.
+
+        Args:
+            anew: forget what a former process got.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        path = self.path(key)
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return None
+            if _is(path, handle):
+                if anew:
+                    os.ftruncate(handle, 0)
+                return CallFile(path, handle, _read(handle))
+            os.close(handle)  # whoever had it finished between our opening and locking: the name is free again
+
+
+def _is(path: Path, handle: int) -> bool:
+    """Whether the file at `path` is still the one that was opened."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    here = os.fstat(handle)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _read(handle: int) -> list[tuple[str, JsonValue]]:
+    """The whole lines of a call file; what follows the last of them was being written when a process was killed."""
+    size = os.fstat(handle).st_size
+    data = os.pread(handle, size, 0) if size else b""
+    known: list[tuple[str, JsonValue]] = []
+    end = 0
+    for line in data.splitlines(keepends=True):
+        entry = _entry(line)
+        if entry is None:
+            break
+        known.append(entry)
+        end += len(line)
+    if end < size:
+        os.ftruncate(handle, end)
+    return known
+
+
+def _entry(line: bytes) -> tuple[str, JsonValue] | None:
+    try:
+        asked, answer = json.loads(line) if line.endswith(b"\n") else (None, None)
+    except (ValueError, TypeError):
+        return None
+    return (asked, answer) if isinstance(asked, str) else None

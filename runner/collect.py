@@ -1,0 +1,107 @@
+"""Replay and score in one go, each trajectory and its scores on disk before the next is begun.
+
+`collect` is what one process does; `assay.runner.processes` and `assay.runner.ray_cluster` give it parts of a plan to
+several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from assay.registry.types.score import ScoreRecord
+from assay.registry.types.suite import ReplaySettings
+from assay.registry.types.trajectory import Outcome, Trajectory
+from assay.runner.agents.base import Agent
+from assay.runner.customers.base import Customer
+from assay.runner.evaluate import Subject
+from assay.runner.journal import Journal
+from assay.runner.replay import Limits, Replayed, Spending, Trial, replay, scripted
+from assay.runner.scoring import Scoring, grave_findings
+
+__all__ = ["Done", "Rerun", "collect"]
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What of the journal is run again: everything, or where the endpoint gave no usable answer."""
+
+    everything: bool = False
+    unavailable: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is kept in memory of a trial that is done, and shown while others run."""
+
+    key: str
+    digest: str
+    fresh: bool
+    completed: bool
+    handed_off: bool
+    grave: int
+    """Findings of high or critical severity."""
+    cost_usd: float
+
+    @classmethod
+    def of(cls, replayed: Replayed, records: Sequence[ScoreRecord]) -> Done:
+        """What there is to tell of a trajectory and its scores."""
+        trajectory: Trajectory = replayed.trajectory
+        return cls(
+            key=replayed.trial.key,
+            digest=replayed.digest,
+            fresh=replayed.fresh,
+            completed=trajectory.outcome is Outcome.COMPLETED,
+            handed_off=bool(trajectory.handoffs),
+            grave=len(grave_findings(records)),
+            cost_usd=trajectory.usage.cost_usd if replayed.fresh else 0.0,
+        )
+
+
+def collect(
+    agent: Agent,
+    subject: Subject,
+    trials: Sequence[Trial],
+    settings: ReplaySettings,
+    journal: Journal,
+    scoring: Scoring,
+    *,
+    customers: Callable[[Trial], Customer] = scripted,
+    limits: Limits | None = None,
+    rerun: Rerun | None = None,
+    progress: Callable[[Done], None] | None = None,
+) -> str | None:
+    """Have every trial's trajectory in the journal and its scores in the book.
+
+    Args:
+        progress: called with each trial that is done.
+
+    Returns:
+        Why trials were left out, where a budget was spent.
+
+    Raises:
+        OSError: the journal cannot be written to.
+    """
+    spending, rerun = Spending(), rerun or Rerun()
+
+    async def run() -> None:
+        async for replayed in replay(
+            agent,
+            trials,
+            agent_name=subject.agent,
+            bundle_digest=subject.bundle_digest,
+            settings=settings,
+            journal=journal,
+            customers=customers,
+            limits=limits,
+            spending=spending,
+            fresh=rerun.everything,
+            retry_unavailable=rerun.unavailable,
+        ):
+            records = scoring.records(replayed.trial.case, replayed.trajectory, replayed.digest)
+            if progress:
+                progress(Done.of(replayed, records))
+
+    asyncio.run(run())
+    return spending.stopped

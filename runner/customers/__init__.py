@@ -1,0 +1,1 @@
+"""Who speaks for the customer: the case's own words, or a simulator."""

@@ -1,0 +1,1 @@
+"""Calling models and agents over HTTP, with limits, retries and patience."""

@@ -1,0 +1,64 @@
+"""Scores of trajectories as they come in: from the book where a scorer has measured one before, else measured now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from assay.registry.types.base import Severity
+from assay.registry.types.case import Case
+from assay.registry.types.score import Finding, Score, ScoreRecord
+from assay.registry.types.trajectory import Trajectory
+from assay.runner.score import score_trajectory
+from assay.runner.scorebook import ScoreBook
+from assay.runner.scorers.base import Scorer
+
+__all__ = ["Scoring", "grave_findings"]
+
+_GRAVE = frozenset({Severity.HIGH, Severity.CRITICAL})
+
+
+class Scoring:
+    """The scorers of a suite with the book of what they measured; without a book everything is measured."""
+
+    def __init__(self, scorers: Sequence[Scorer], book: ScoreBook | None = None) -> None:
+        self._scorers = {info.digest: (scorer, info) for scorer in scorers for info in [scorer.info()]}
+        self._book = book
+
+    def records(self, case: Case, trajectory: Trajectory, digest: str) -> list[ScoreRecord]:
+        """One record for each declared metric of each scorer, in the scorers' order.
+
+        Args:
+            digest: the trajectory's.
+
+        Raises:
+            IntegrityError: the trajectory is of another case.
+        """
+        infos = [info for _, info in self._scorers.values()]
+        known = self._book.get(digest, infos) if self._book else {}
+        missing = [scorer for key, (scorer, _) in self._scorers.items() if key not in known]
+        made = score_trajectory(missing, case, trajectory, digest) if missing else []
+        if self._book and made:
+            self._book.put(made)
+        if not known:
+            return made
+        new = {(record.scorer_digest, record.metric): record for record in made}
+        return [
+            new.get((info.digest, metric.name))
+            or ScoreRecord(
+                case_id=case.id,
+                trial=trajectory.trial,
+                trajectory=digest,
+                scorer=info.name,
+                scorer_digest=info.digest,
+                metric=metric.name,
+                result=known[info.digest][metric.name],
+            )
+            for info in infos
+            for metric in info.metrics
+        ]
+
+
+def grave_findings(records: Iterable[ScoreRecord]) -> list[Finding]:
+    """What scorers found that is of high or critical severity."""
+    scored = (record.result for record in records)
+    return [f for result in scored if isinstance(result, Score) for f in result.findings if f.severity in _GRAVE]
