@@ -26,6 +26,7 @@ _COMMA = re.compile(r",?\s+")
 _TITLE = re.compile(r"(?:mr|mrs|ms|miss|mx|dr)\.?\s+", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)
 def record_of(customer: Customer) -> tuple[PersonalDatum, ...]:
     """All personal data of a customer: the listed ones, the name and the customer number."""
     data = [PersonalDatum(kind="name", value=customer.name)] if customer.name.strip() else []
