@@ -27,6 +27,7 @@ from assay.registry.types.base import JsonValue
 from assay.registry.types.bundle import BundleManifest, BundleSource, RetrievalConfig, TriageConfig
 from assay.registry.types.trajectory import HandoffPacket, Passage, Usage
 from assay.runner.agents.base import ConversationContext, ToolResult
+from assay.runner.agents.reference import triage
 from assay.runner.agents.reference.agent import build_reference_agent
 from assay.runner.agents.reference.dates import find_dates, find_month, find_time
 from assay.runner.agents.reference.facts import extract
@@ -159,14 +160,14 @@ def knowledge() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def models() -> Callable[[str], Any]:
+def models(trained_once: None) -> Callable[[str], Any]:
     trained: dict[str, Any] = {}
 
     def model(name: str) -> Any:
         if name not in trained:
             bundle = source(name)
             config = TriageConfig.model_validate(bundle.model.model_dump(exclude={"utterances"}))
-            trained[name] = train_triage(config, read_text(BUNDLES / bundle.model.utterances))
+            trained[name] = triage.train_triage(config, read_text(BUNDLES / bundle.model.utterances))
         return trained[name]
 
     return model
