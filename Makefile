@@ -48,7 +48,7 @@ bench: $(READY) ## Measure speed, beside what it is measured against; writes bui
 bench-gates: $(READY) ## Simulate releases of known truth: false and missed promotions (ARGS="--releases 1000" for fewer)
 	@$(BIN)/python tests/bench/gates.py $(ARGS)
 
-bench-scorers: $(READY) ## Measure groundedness on the labelled data in $$ASSAY_EXTERNAL_DATA
+bench-scorers: $(READY) ## Measure groundedness and retrieval on the data of others in $$ASSAY_EXTERNAL_DATA
 	@$(BIN)/python tests/bench/scorers.py
 
 schema: $(READY) ## Write the JSON Schemas that stand beside the YAML and JSON-lines files

@@ -18,6 +18,10 @@ from pydantic import BaseModel
 __all__ = ["canonical_json", "digest_bytes", "digest_of", "digest_tree"]
 
 
+_PLAIN = frozenset({str, bool, int, type(None)})
+"""What stands in canonical JSON as it is."""
+
+
 def canonical_json(value: object) -> bytes:
     """Canonical bytes of a pydantic model or a JSON-like value.
 
@@ -45,10 +49,6 @@ def digest_tree(root: Path, pattern: str = "**/*") -> dict[str, str]:
     return {p.relative_to(root).as_posix(): digest_bytes(p.read_bytes()) for p in files}
 
 
-_PLAIN = frozenset({str, bool, int, type(None)})
-"""Types whose values are canonical as they are; most values are of one of them."""
-
-
 def _normalised(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
@@ -59,7 +59,7 @@ def _normalised(value: Any) -> Any:
                 raise ValueError(f"a key of a mapping has to be text, not {key!r}")
         return {key: item if type(item) in _PLAIN else _normalised(item) for key, item in value.items()}
     if kind is list or isinstance(value, list | tuple):
-        return [_normalised(item) for item in value]
+        return [item if type(item) in _PLAIN else _normalised(item) for item in value]
     if isinstance(value, BaseModel):
         return _normalised(value.model_dump(mode="json"))
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():

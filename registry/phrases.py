@@ -110,6 +110,7 @@ _DATES = (
     re.compile(rf"\b(?P<month>{_MONTH})\.? {_DAY}(?:,? {_YEAR})?\b(?![.,:]\d)"),
     re.compile(rf"\b{_DAY}(?: of)? (?P<month>{_MONTH})\b(?:\.?,? {_YEAR}\b)?"),
 )
+_DIGIT = re.compile(r"\d")
 _MONTH_OF_YEAR = re.compile(rf"\b(?P<month>{_MONTH})\.?,? {_YEAR}\b")
 _TIME = re.compile(r"\b(?P<hour>1[0-2]|0?[1-9])(?:[:.](?P<minute>[0-5]\d))? ?(?P<half>[ap])\.?m\b\.?")
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
@@ -125,6 +126,8 @@ _AMOUNT = re.compile(r"\$\d+(?:\.\d+)?|(?<![\d.])\d+(?:\.\d+)? ?(?:%|percent\b)"
 def canonical(text: str) -> str:
     """`normalise`d text with amounts, dates and times of day each written in one way."""
     plain = normalise(text)
+    if not _DIGIT.search(plain):
+        return plain
     for pattern in _DATES:
         plain = pattern.sub(_iso_date, plain)
     plain = _MONTH_OF_YEAR.sub(lambda m: f"{m['year']}-{_MONTHS[m['month']]:02}", plain)

@@ -26,7 +26,7 @@ for name in SETTINGS:
     os.environ.pop(name, None)
 
 
-LONGEST = ("test_main_job.py", "test_faults.py", "test_compare.py", "test_reference_agent.py")
+LONGEST = ("test_main_job.py", "test_faults.py", "test_store.py", "test_reference_agent.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -65,8 +65,12 @@ def test_a_paired_table_has_the_interval_of_contingencytables():
     assert cell.p_regressed == pytest.approx(0.016504, abs=1e-6)  # z = -10 / sqrt(22), McNemar's
 
 
-def test_holm_is_that_of_statsmodels_tables():
+def test_holm_is_that_of_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
     assert holm([0.001, 0.01, 0.02, 0.04, 0.30]) == pytest.approx([0.005, 0.04, 0.06, 0.08, 0.30])
+    for p_values in ([0.04, 0.001, 0.3, 0.02, 0.01], [0.5, 0.5, 0.01, 0.01], [0.9, 1.0, 0.0], [0.2]):
+        assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert holm([]) == []
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from test_main_job import copy_of
 
+from assay.cli.bundles import register_bundle
+from assay.cli.pipeline import Session
 from assay.cli.setting_up import make_workspace
 from assay.registry.types.case import Case
 from assay.registry.types.trajectory import Trajectory
+from assay.registry.workspace import find_workspace
 from assay.runner.agents import factory
 from assay.runner.agents.base import AgentSession, ConversationContext, TurnChannel
 from assay.runner.scorers.escalation import EscalationScorer
@@ -28,6 +32,25 @@ def shipped(tmp_path_factory) -> Path:
 @pytest.fixture
 def workspace(shipped: Path, tmp_path: Path) -> Path:
     return copy_of(shipped, tmp_path / "workspace")
+
+
+@pytest.fixture(scope="module")
+def evaluated(shipped: Path, trained_once: None) -> Path:
+    """The shipped workspace, once the bundle was evaluated in it without a fault."""
+    session = Session(find_workspace(shipped, {}))
+    session.evaluate(register_bundle(session, shipped / BUNDLE), "contact-center")
+    return shipped
+
+
+def begun(evaluated: Path, workspace: Path, *again: int) -> Path:
+    """A workspace that goes on from a run without faults: only the conversations at these places (from 1) run again."""
+    chosen = {case_at(workspace, place) for place in again}
+    for file in (evaluated / "mlruns" / "trajectories").rglob("*.json"):
+        if json.loads(file.read_text())["trajectory"]["case_id"] not in chosen:
+            to = workspace / file.relative_to(evaluated)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, to)
+    return workspace
 
 
 class Faulty:
@@ -59,28 +82,36 @@ def case_count(workspace: Path) -> int:
     return len((workspace / "datasets" / "harborline" / "cases.jsonl").read_text().splitlines())
 
 
-def test_without_a_fault_the_same_bundle_passes(assay, workspace: Path) -> None:
-    assert assay("check", BUNDLE, cwd=workspace).code == 0
+def case_at(workspace: Path, place: int) -> str:
+    return json.loads((workspace / "datasets" / "harborline" / "cases.jsonl").read_text().splitlines()[place - 1])["id"]
+
+
+def test_without_a_fault_the_same_bundle_passes(assay, evaluated: Path, workspace: Path) -> None:
+    done = assay("check", BUNDLE, cwd=begun(evaluated, workspace))
+    assert done.code == 0
+    assert "0 trajectories run" in done.err
 
 
 @pytest.mark.parametrize("which", ["every", "one", "the last"])
 @pytest.mark.parametrize("fault", ["raises", "returns nothing"])
-def test_an_agent_that_fails_is_not_promoted(assay, workspace: Path, monkeypatch, which: str, fault: str) -> None:
-    last = case_count(workspace)
-    chosen = {"every": lambda n: True, "one": lambda n: n == 7, "the last": lambda n: n == last}[which]
-    break_agent(monkeypatch, chosen, fault)
+def test_an_agent_that_fails_is_not_promoted(assay, evaluated, workspace, monkeypatch, which: str, fault: str) -> None:
+    if which != "every":
+        begun(evaluated, workspace, 7 if which == "one" else case_count(workspace))
+    break_agent(monkeypatch, lambda n: True, fault)
     done = assay("check", BUNDLE, cwd=workspace)
     assert done.code == 1, done.out
+    assert f"{case_count(workspace) if which == 'every' else 1} trajectories run" in done.err
     assert "FAIL" in done.out
     assert "did not complete" in done.out
     assert assay("promote", "harborline@candidate").code == 1
 
 
-def test_a_scorer_that_raises_makes_an_error_not_a_number(assay, workspace: Path, monkeypatch) -> None:
-    score = EscalationScorer.score
+def test_a_scorer_that_raises_makes_an_error_not_a_number(assay, evaluated, workspace: Path, monkeypatch) -> None:
+    score, first = EscalationScorer.score, case_at(workspace, 1)
+    begun(evaluated, workspace)
 
     def sometimes(self: EscalationScorer, case: Case, trajectory: Trajectory):
-        if case.id == json.loads((workspace / "datasets/harborline/cases.jsonl").open().readline())["id"]:
+        if case.id == first:
             raise ZeroDivisionError("injected")
         return score(self, case, trajectory)
 
@@ -90,8 +121,8 @@ def test_a_scorer_that_raises_makes_an_error_not_a_number(assay, workspace: Path
     assert "ERROR" in done.out
 
 
-def test_a_run_cut_short_is_an_error(assay, workspace: Path) -> None:
-    assert assay("register", BUNDLE, cwd=workspace).code == 0
+def test_a_run_cut_short_is_an_error(assay, evaluated: Path, workspace: Path) -> None:
+    assert assay("register", BUNDLE, cwd=begun(evaluated, workspace, case_count(workspace))).code == 0
     assert assay("eval", "harborline@candidate", "--limit", str(case_count(workspace) - 1)).code == 0
     done = assay("gate", "latest", "--policy", "production")
     assert done.code == 4, done.out

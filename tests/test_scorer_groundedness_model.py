@@ -199,11 +199,12 @@ def test_the_shipped_weights_are_what_training_gives() -> None:
 
 
 @needs_data
-def test_the_figures_of_the_model_hold() -> None:
-    sys.path.insert(0, str(Path(__file__).parent / "bench"))
-    from scorers import labelled
+def test_the_figures_of_the_model_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent / "bench")
+    import scorers
 
-    rows = {str(row["set"]): row for row in labelled(Path(DATA or ""))}
+    monkeypatch.setattr(scorers, "REPLICATES", 2)  # the intervals are not looked at here
+    rows = {str(row["set"]): row for row in scorers.labelled(Path(DATA or ""))}
     floors = {"BEGIN Topical-Chat": 0.945, "BEGIN CMU-DoG": 0.972, "DSTC9": 0.90, "Q2, in domain": 0.77}
     for name, floor in floors.items():
         (row,) = (row for key, row in rows.items() if key.startswith(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from assay.gates.evidence import Evidence
@@ -123,7 +122,9 @@ def _test(pairs: Pairs) -> _Test:
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected by Holm (1979), so that all of them together err with the chance of one."""
-    if not p_values:
-        return []
-    multitest: Any = import_module("statsmodels.stats.multitest")
-    return [float(p) for p in multitest.multipletests(p_values, method="holm")[1]]
+    corrected = [1.0] * len(p_values)
+    least = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, p_values[place] * (len(p_values) - rank))
+        corrected[place] = min(1.0, least)
+    return corrected

@@ -48,9 +48,12 @@ def as_words(text: str, to: int | None = _READ) -> str:
         to: how many letters of it are read, white space counted once; None for all.
     """
     read = normalise(" ".join(text.split())[:to])
-    bare = "".join(c for c in unicodedata.normalize("NFD", read) if not unicodedata.combining(c))
-    masked = _DIGIT.sub("0", bare)
+    masked = _DIGIT.sub("0", read if read.isascii() else _without_accents(read))
     return _PUNCTUATION.sub(" ", masked).strip() or masked
+
+
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
 
 
 def similarity(one: str, other: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from assay.registry.pii.numbers import find_cards, find_ibans, find_national_ids
 from assay.registry.pii.reading import read
@@ -70,6 +71,7 @@ _BEFORE = 40
 _NUMBER_WORDS_OR_SIGN = re.compile(r"[\d@]|\bat\b.{1,70}\bdot\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=2048)
 def find_by_form(text: str) -> tuple[PersonalSpan, ...]:
     """Personal data that shows by its form, in order, without overlaps: what `_found` gives first wins.
 

@@ -29,7 +29,9 @@ _TEENS |= {"sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19
 _TENS = {"twenty": "2", "thirty": "3", "forty": "4", "fifty": "5", "sixty": "6", "seventy": "7", "eighty": "8"}
 _TENS |= {"ninety": "9"}
 _TIMES = {"double": 2, "triple": 3, "treble": 3}
-_ANY_WORD = "|".join((*_UNITS, *_TEENS, *_TENS, *_TIMES))
+_NUMBER_WORDS = {**_UNITS, **_TEENS, **_TENS, **_TIMES}
+_ANY_WORD = "|".join(_NUMBER_WORDS)
+_DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(rf"(?:{_ANY_WORD}|\d+)\b", re.IGNORECASE)
 _NUMBER_WORD = re.compile(rf"\b(?:{_ANY_WORD})\b", re.IGNORECASE)
 _SPELLED = re.compile(rf"\b(?:{_ANY_WORD}|\d+)\b(?:[ ,.-]{{1,3}}(?:{_ANY_WORD}|\d+)\b){{2,}}", re.IGNORECASE)
@@ -93,9 +95,17 @@ def read(text: str) -> Reading:
     """
     plain, places = undisguised(text)
     plain = _SPACE.sub(" ", plain)
-    plain = _MUDDLED.sub(_sorted_out, plain)
+    plain = _MUDDLED.sub(_sorted_out, plain) if _DIGIT.search(plain) else plain
+    if not _may_spell(plain):
+        return Reading(plain, places)
     runs = [run for run in _SPELLED.finditer(plain) if len(_NUMBER_WORD.findall(run[0])) >= _FEWEST_WORDS]
     return _with_digits(plain, places, runs) if runs else Reading(plain, places)
+
+
+def _may_spell(plain: str) -> bool:
+    """Whether a text has words for digits enough to be searched for runs of them, which takes longer than to count."""
+    words = re.findall(r"[a-z]+", plain.lower().replace("ı", "i"))
+    return sum(map(_NUMBER_WORDS.__contains__, words)) >= _FEWEST_WORDS
 
 
 def _sorted_out(match: re.Match[str]) -> str:

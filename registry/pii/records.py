@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from assay.registry.pii.reading import read, undisguised
@@ -20,6 +20,13 @@ _MONTHS = (
 )  # fmt: skip
 
 
+_BETWEEN_DIGITS = re.compile(r"[ ().,/_-]{0,3}")
+_BETWEEN_WORDS = re.compile(r"[\s,.]+")
+_COMMA = re.compile(r",?\s+")
+_TITLE = re.compile(r"(?:mr|mrs|ms|miss|mx|dr)\.?\s+", re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
 def record_of(customer: Customer) -> tuple[PersonalDatum, ...]:
     """All personal data of a customer: the listed ones, the name and the customer number."""
     data = [PersonalDatum(kind="name", value=customer.name)] if customer.name.strip() else []
@@ -37,8 +44,8 @@ def find_by_record(text: str, data: Iterable[PersonalDatum]) -> tuple[PersonalSp
     for datum in sorted(data, key=lambda datum: datum.kind == "name"):
         if _least_of(datum.kind, datum.value) not in characters:
             continue
-        for match in _matcher(datum.kind, datum.value).finditer(reading.plain):
-            start, end = reading.place(*match.span())
+        for place in _places(datum.kind, datum.value, reading.plain):
+            start, end = reading.place(*place)
             spans.append(PersonalSpan(datum.kind, start, end, text[start:end]))
     return tuple(span for span in without_overlaps(spans) if span.value)
 
@@ -63,28 +70,66 @@ def _least_of(kind: PersonalDataKind, value: str) -> str:
     return _characters(value)
 
 
+_Form = tuple[re.Pattern[str], ...]
+"""A notation of a value: patterns that follow one another. None leaves a choice to the ones before it."""
+
+
+def _places(kind: PersonalDataKind, value: str, plain: str) -> Iterator[tuple[int, int]]:
+    """Where a value stands by itself in a reading, in one of the notations people use for its kind."""
+    forms, done = _forms(kind, value), 0
+    for start in sorted({match.start() for form in forms for match in form[0].finditer(plain)}):
+        if start < done or _is_of_word(plain[start - 1 : start]):
+            continue
+        ends = (_end_of(form, plain, start) for form in forms)
+        end = next((end for end in ends if end is not None and not _is_of_word(plain[end : end + 1])), None)
+        if end is not None:
+            yield start, end
+            done = end
+
+
+def _end_of(form: _Form, plain: str, start: int) -> int | None:
+    """Where a notation that begins at `start` ends; None where it does not stand there."""
+    for pattern in form:
+        match = pattern.match(plain, start)
+        if match is None:
+            return None
+        start = match.end()
+    return start
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
 @lru_cache(maxsize=4096)
-def _matcher(kind: PersonalDataKind, value: str) -> re.Pattern[str]:
-    """A pattern that finds a value in the notations people use for its kind."""
+def _forms(kind: PersonalDataKind, value: str) -> tuple[_Form, ...]:
+    """The notations of a value, the preferred one first. Made of patterns that values share, which are dear to make."""
     value = undisguised(value)[0].strip()
+    if kind == "name":
+        return _name(value)
+    if kind == "phone":
+        return _phone(value)
     if kind in _NUMBERS:
-        characters = [re.escape(c) for c in value if c.isalnum()]
-        if kind == "phone" and len(characters) > 10:
-            characters = characters[-10:]
-        body = r"[ ().,/_-]{0,3}".join(characters)
-        # "+1202..." and "+1 202..." are the same number as "202..."
-        return re.compile(
-            rf"(?<!\w)(?:\+?\d{{1,3}}[ .-]?)?\(?{body}(?!\w)" if kind == "phone" and body else _alone(body), re.I
-        )
-    if kind == "date_of_birth":
-        body = _date(value)
-    elif kind == "address":
-        body = _address(value)
-    elif kind == "name":
-        body = _name(value)
-    else:
-        body = re.escape(value)
-    return re.compile(_alone(body), re.IGNORECASE)
+        characters = [_literal(c) for c in value if c.isalnum()]
+        return (_joined(characters, _BETWEEN_DIGITS),) if characters else ()
+    if kind in ("date_of_birth", "address"):
+        return ((_alone(_date(value) if kind == "date_of_birth" else _address(value)),),)
+    return ((_literal(value),),) if value else ()
+
+
+@lru_cache(maxsize=4096)
+def _literal(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text), re.IGNORECASE)
+
+
+def _joined(parts: Sequence[re.Pattern[str]], between: re.Pattern[str]) -> _Form:
+    return tuple(pattern for part in parts for pattern in (between, part))[1:]
+
+
+def _phone(value: str) -> tuple[_Form, ...]:
+    """The last ten digits: "+1202..." and "+1 202..." are the same number as "202..."."""
+    body = r"[ ().,/_-]{0,3}".join([re.escape(c) for c in value if c.isalnum()][-10:])
+    return ((_alone(rf"(?:\+?\d{{1,3}}[ .-]?)?\(?{body}"),),) if body else ()
 
 
 def _first_line(address: str) -> str:
@@ -107,18 +152,22 @@ def _address(address: str) -> str:
     return rf"{_words(line)}|{_words(street)}[\s,.]+(?:in\s+)?{_words(following.strip())}"
 
 
-def _alone(body: str) -> str:
-    return rf"(?<!\w)(?:{body})(?!\w)" if body else r"(?!)"
+def _alone(body: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{body})(?!\w)" if body else r"(?!)", re.IGNORECASE)
 
 
-def _name(value: str) -> str:
-    """Nadia Okafor, Okafor, Nadia, and Ms. Okafor."""
-    words = value.split()
-    if not words:
-        return ""
-    last = re.escape(words[-1])
-    turned = [rf"{last},?\s+{_words(' '.join(words[:-1]))}"] if len(words) > 1 else []
-    return "|".join((_words(value), *turned, rf"(?:mr|mrs|ms|miss|mx|dr)\.?\s+{last}"))
+def _name(value: str) -> tuple[_Form, ...]:
+    """Nadia Okafor; Okafor, Nadia; and Ms. Okafor."""
+    *first, last = value.split() or [""]
+    if not last:
+        return ()
+    turned = (_literal(last), _COMMA, *_joined(_literals(" ".join(first)), _BETWEEN_WORDS))
+    forms = (_joined(_literals(value), _BETWEEN_WORDS), turned if first else (), (_TITLE, _literal(last)))
+    return tuple(form for form in forms if form)
+
+
+def _literals(value: str) -> list[re.Pattern[str]]:
+    return [_literal(word) for word in _BETWEEN_WORDS.split(value) if word]
 
 
 def _words(value: str) -> str:

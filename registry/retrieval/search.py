@@ -62,8 +62,11 @@ class Retriever:
         if not self._chunks:
             raise ContentError("the knowledge base has no document that may be searched")
         self._rarity = _inverse_frequencies(self._chunks)
-        self._forms = {form: word for form, word in same_words().items() if word in self._rarity}
-        self._forms |= {word: word for word in self._rarity}
+        forms = {form: word for form, word in same_words().items() if word in self._rarity}
+        forms |= {word: word for word in self._rarity}
+        self._forms: dict[str, list[tuple[str, str]]] = {}
+        for form, word in forms.items():
+            self._forms.setdefault(form[0], []).append((form, word))
         self._terms: dict[str, Term] = {}
         self._index = _index(self._chunks, config)
 
@@ -108,7 +111,7 @@ class Retriever:
     def _meant(self, word: str) -> dict[str, float]:
         known = word in self._rarity
         meant = {other: close for other, close in related(word).items() if other in self._rarity}
-        for form, other in self._forms.items():
+        for form, other in self._forms.get(word[0], ()):  # what begins with another letter is out of reach
             close = within_reach(word, form, forms_only=known)
             if close:
                 meant[other] = max(close, meant.get(other, 0.0))

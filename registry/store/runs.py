@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from assay.registry.digest import digest_of
+from assay.registry.digest import digest_bytes, digest_of
 from assay.registry.errors import AssayError, IntegrityError, NotFoundError
 from assay.registry.evidence import content_digest
 from assay.registry.store.connection import Connection, absent
@@ -38,6 +38,9 @@ _TABLE = "scores.parquet"
 EVIDENCE_FILES = frozenset({_HEADER, _SCORES, _TRAJECTORIES, _TABLE})
 _KIND = "evaluation"
 _PARAM_LENGTH = 6000
+_REMEMBERED = 2
+_last_read: dict[str, tuple[EvalRun, str]] = {}
+"""The runs that were read last, by the digest of their files: a candidate's and its champion's."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +108,32 @@ def load_run(connection: Connection, run_id: str) -> tuple[EvalRun, str]:
     Raises:
         IntegrityError: its files are gone, unreadable, or of another run.
     """
-    found = run_by_id(connection, run_id)
-    header = _artifact(connection, run_id, _HEADER)
-    lines = _lines(connection, run_id, _SCORES)
+    stored = _finished(connection, run_id)
+    found = _summary(stored)
+    header, scores = (_artifact(connection, stored, name) for name in (_HEADER, _SCORES))
     try:
-        stored = {**json.loads(header), "scores": [json.loads(line) for line in lines]}
-        run = EvalRun.model_validate(stored)
+        run, digest = _read_run(header, scores)
     except (ValueError, TypeError) as error:
         raise IntegrityError(f"run {run_id}: {_HEADER} or {_SCORES} cannot be read: {str(error)[:300]}") from error
     said = (run.run_id, run.agent, run.bundle_digest, run.dataset_digest, run.suite_digest)
     tagged = (run_id, found.agent, found.bundle_digest, found.dataset_digest, found.suite_digest)
     if said != tagged:
         raise IntegrityError(f"run {run_id}: {_HEADER} is not of this run: it names {said}, the run's tags {tagged}")
-    return run, content_digest(stored)
+    return run, digest
+
+
+def _read_run(header: str, scores: str) -> tuple[EvalRun, str]:
+    """A run and its digest, from what its files hold. The same candidate and champion are read again at each step of
+    a release, and reading takes far longer than telling that the files still hold the same.
+    """
+    same = digest_bytes(f"{header}\n{scores}".encode(errors="surrogatepass"))
+    if same not in _last_read:
+        stored = {**json.loads(header), "scores": [json.loads(line) for line in _lines(scores)]}
+        found = EvalRun.model_validate(stored), content_digest(stored)
+        while len(_last_read) >= _REMEMBERED:
+            _last_read.pop(next(iter(_last_read)))
+        _last_read[same] = found
+    return _last_read[same]
 
 
 def load_trajectories(connection: Connection, run_id: str) -> list[Trajectory]:
@@ -129,7 +145,8 @@ def load_trajectories(connection: Connection, run_id: str) -> list[Trajectory]:
     run, _ = load_run(connection, run_id)
     wanted = {(unit.case_id, unit.trial): unit.trajectory for unit in run.planned if unit.trajectory is not None}
     found: list[Trajectory] = []
-    for number, line in enumerate(_lines(connection, run_id, _TRAJECTORIES), start=1):
+    told = _artifact(connection, _finished(connection, run_id), _TRAJECTORIES)
+    for number, line in enumerate(_lines(told), start=1):
         try:
             stored = json.loads(line)
             trajectory = Trajectory.model_validate(stored)
@@ -155,11 +172,15 @@ def run_by_id(connection: Connection, run_id: str) -> RunSummary:
     Raises:
         NotFoundError: there is none, or it did not finish.
     """
+    return _summary(_finished(connection, run_id))
+
+
+def _finished(connection: Connection, run_id: str) -> Run:
     with absent():
         found = connection.client.get_run(run_id)
         tags = found.data.tags
         if found.info.status == "FINISHED" and tags.get(KIND_TAG) == _KIND:
-            return _summary(found)
+            return found
         raise NotFoundError("finished evaluation run", run_id)
     raise NotFoundError("finished evaluation run", run_id)
 
@@ -227,17 +248,23 @@ def _write_lines(path: Path, models: Iterable[BaseModel]) -> None:
             file.write(json.dumps(model.model_dump(mode="json")) + "\n")
 
 
-def _lines(connection: Connection, run_id: str, name: str) -> list[str]:
-    return [line for line in _artifact(connection, run_id, name).split("\n") if line]
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line]
 
 
-def _artifact(connection: Connection, run_id: str, name: str) -> str:
+def _artifact(connection: Connection, run: Run, name: str) -> str:
+    import mlflow.artifacts
+
+    # The run's own address: by its id, MLflow would look through all models that were logged with the run.
+    address = f"{run.info.artifact_uri}/{name}"
     with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
         try:
-            path = connection.client.download_artifacts(run_id, name, scratch)
+            path = mlflow.artifacts.download_artifacts(
+                artifact_uri=address, dst_path=scratch, tracking_uri=connection.uri
+            )
             return Path(path).read_text(encoding="utf-8")
         except Exception as error:
-            raise IntegrityError(f"run {run_id}: {name} cannot be read: {str(error)[:300]}") from error
+            raise IntegrityError(f"run {run.info.run_id}: {name} cannot be read: {str(error)[:300]}") from error
 
 
 def _batches(items: list, size: int) -> Iterator[list]:

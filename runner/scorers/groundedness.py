@@ -217,7 +217,7 @@ class GroundednessScorer(Scorer):
         """
         if not self.context.documents:
             return passage.text
-        return " ".join(sentence for sentence in sentences(passage.text) if _flat(sentence) in self._known)
+        return _confirmed(passage.text, self._known)
 
     @cached_property
     def _known(self) -> str:
@@ -236,6 +236,12 @@ def instruction_sources(wording: str, system: str, today: dt.date) -> tuple[Sour
     plain = _PLACEHOLDER.sub(" ", _HEADING.sub("", wording))
     told = [text_source("wording", "approved wording", part, today) for part in _paragraphs(plain)]
     return (*told, *(text_source("system", "instructions", part, today) for part in _paragraphs(system)))
+
+
+@lru_cache(maxsize=4096)
+def _confirmed(text: str, known: str) -> str:
+    """The sentences of a text that stand in what is `known`."""
+    return " ".join(sentence for sentence in sentences(text) if _flat(sentence) in known)
 
 
 def _flat(text: str) -> str:

@@ -26,7 +26,7 @@ from assay.registry.types.trajectory import (
 from assay.runner.scorers.claims.actions import claimed_actions, performed, refused
 from assay.runner.scorers.claims.acts import names_same, words_of_name
 from assay.runner.scorers.claims.arithmetic import amount_follows, speaks_of_result
-from assay.runner.scorers.claims.evidence import FactIndex, Source, text_source, tool_source
+from assay.runner.scorers.claims.evidence import FactIndex, text_index, tool_source
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
 
 __all__ = [
@@ -58,6 +58,7 @@ _FEWEST_REPEATED = 5
 """So many words a quotation has at least, and a message that is repeated without quotation marks."""
 _DAY = re.compile(r"\bthe (3[01]|[12]?\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _MONTHS_AHEAD = 2
+_GAP = re.compile(r"\s+")
 _TOOL = re.compile(r"\s*([A-Za-z0-9][\w.\-]*)")
 
 
@@ -158,9 +159,35 @@ def _without_quotes(text: str, messages: Sequence[str], heard: Sequence[str]) ->
     for message in messages:
         words = message.split()
         if len(words) >= _FEWEST_REPEATED:
-            repeated = r"\s+".join(map(re.escape, words))
-            text = re.sub(rf"(?<!\w){repeated}(?!\w)", "", text)
+            text = _without_words(text, words)
     return _QUOTED.sub(lambda quote: "" if _was_said(quote[1], heard, whole=_FEWEST_QUOTED) else quote[1], text)
+
+
+def _without_words(text: str, words: Sequence[str]) -> str:
+    """The text without these words where they stand on end, whatever white space parts them."""
+    kept, done, start = list[str](), 0, text.find(words[0])
+    while start >= 0:
+        end = _end_of(words, text, start)
+        if end is not None and not _is_of_word(text[start - 1 : start]) and not _is_of_word(text[end : end + 1]):
+            kept.append(text[done:start])
+            done = end
+        start = text.find(words[0], max(start + 1, done))
+    return "".join((*kept, text[done:]))
+
+
+def _end_of(words: Sequence[str], text: str, start: int) -> int | None:
+    """Where the words end in the text that stand there on end from `start` on; None where they do not."""
+    end = start + len(words[0])
+    for word in words[1:]:
+        gap = _GAP.match(text, end)
+        if gap is None or not text.startswith(word, gap.end()):
+            return None
+        end = gap.end() + len(word)
+    return end
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def invented_documents(packet: HandoffPacket, trajectory: Trajectory) -> list[str]:
@@ -181,7 +208,7 @@ def invented_facts(packet: HandoffPacket, trajectory: Trajectory, today: dt.date
     stated = {(s, f.kind, f.value, f.unit): (s, f) for s, facts in lines for f in facts if f.kind in _STRICT}.values()
     if not stated:
         return []
-    known = [source.facts for source in _sources(trajectory, today)]
+    known = list(_known(trajectory, today))
     amounts = [amount for index in known for amount in index.amounts()]
     days = {int(day) for turn in _turns(trajectory) for day in _DAY.findall(turn.customer)}
     invented = [
@@ -270,14 +297,14 @@ def _calls(trajectory: Trajectory) -> Iterator[ToolCall]:
     return (event for event in _events(trajectory) if isinstance(event, ToolCall))
 
 
-def _sources(trajectory: Trajectory, today: dt.date) -> Iterator[Source]:
-    """Everything that a packet can rest on. What the agent said is among it: it was said, whether it is true or not."""
+def _known(trajectory: Trajectory, today: dt.date) -> Iterator[FactIndex]:
+    """The facts that a packet can rest on. What the agent said is among it: it was said, whether it is true or not."""
     for turn in _turns(trajectory):
-        yield text_source("customer", f"turn {turn.index}", turn.customer, today)
+        yield text_index(turn.customer, today, bare=True)
     for event in _events(trajectory):
         if isinstance(event, ToolCall):
-            yield tool_source(event, today)
+            yield tool_source(event, today).facts
         elif isinstance(event, Say):
-            yield text_source("agent", "agent", event.text, today)
+            yield text_index(event.text, today)
         elif isinstance(event, Retrieval):
-            yield from (text_source("passage", p.document, p.text, today, p.document) for p in event.passages)
+            yield from (text_index(passage.text, today) for passage in event.passages)

@@ -7,6 +7,7 @@ them was not measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError, NotFoundError, nearest
@@ -103,9 +104,8 @@ class PolicyScorer(Scorer):
         return _NO_CRITICAL_RULE if metric.name == _CRITICAL.name and not self._critical else None
 
     def score(self, case: Case, trajectory: Trajectory) -> Mapping[str, Result]:
-        unknown = self._unknown_tools()
-        if unknown:
-            return {metric.name: ScorerFailure(error=unknown) for metric in self.metrics}
+        if self._unknown_tools:
+            return {metric.name: ScorerFailure(error=self._unknown_tools) for metric in self.metrics}
         view = view_of(case, trajectory, self.pack, self.context)
         outcomes = check_all(self.pack.rules, view)
         explanation = _explanation(outcomes)
@@ -133,6 +133,7 @@ class PolicyScorer(Scorer):
     def _critical(self) -> bool:
         return any(rule.severity is Severity.CRITICAL for rule in self.pack.rules)
 
+    @cached_property
     def _unknown_tools(self) -> str:
         """What keeps rules about `writes` or `verified` tools from meaning anything; empty where nothing does."""
         if self.context.manifest is not None:

@@ -1,4 +1,4 @@
-"""Groundedness measured on labels made by others and on corrupted agent turns: `make bench-scorers`.
+"""Groundedness on labels and corrupted turns, retrieval on documents and tasks, all of others: `make bench-scorers`.
 
 Takes the folder of public data from ASSAY_EXTERNAL_DATA and writes build/bench-scorers.json and
 build/bench-scorers.md. Intervals are 95 % percentile intervals of a bootstrap that draws whole texts of evidence (or
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import retrieval
 import scorers_corruption as corruption
 
 from assay.runner.scorers.claims.features import FAQ
@@ -35,6 +36,13 @@ HERE = Path(__file__).resolve()
 BUILD = HERE.parents[2] / "build"
 REPLICATES = 1000
 AIRLINE = "tau_bench_airline_gpt4o_trials_0_1.json.gz"
+FILES = (
+    "begin_topicalchat_dev.tsv.gz",
+    "begin_cmudog_dev.tsv.gz",
+    "dstc9_faq_dev.jsonl.gz",
+    "q2_wow_dev.csv.gz",
+    AIRLINE,
+)
 Scored = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Support in [0, 1], whether people found support, and the text of evidence, by reply."""
 
@@ -44,7 +52,10 @@ def main() -> int:
     if not named or not Path(named).is_dir():
         print("bench-scorers: ASSAY_EXTERNAL_DATA does not name the folder of labelled data", file=sys.stderr)
         return 2
-    rows = [*labelled(Path(named)), *corrupted(Path(named) / AIRLINE)]
+    if missing := [name for name in FILES if not Path(named, name).is_file()]:
+        print(f"bench-scorers: {named} (ASSAY_EXTERNAL_DATA) has no {', '.join(missing)}", file=sys.stderr)
+        return 2
+    rows = [*labelled(Path(named)), *corrupted(Path(named) / AIRLINE), *retrieval.rows()]
     BUILD.mkdir(exist_ok=True)
     (BUILD / "bench-scorers.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     text = markdown(rows)
@@ -172,7 +183,14 @@ def markdown(rows: Sequence[dict[str, object]]) -> str:
         flags = f"{row['false_flags']} ({100 * share:.1f} %)"
         lines.append(f"| {row['set']} | {row['sites']} | {flags} | {row['corruptions']} | {_figure(row['caught'])} |")
     lines += ["", *(f"{row['set']}: {row['ms_per_turn']} ms a turn" for row in rows if "ms_per_turn" in row)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_of_retrieval([row for row in rows if "retriever" in row])]) + "\n"
+
+
+def _of_retrieval(rows: Sequence[dict[str, object]]) -> list[str]:
+    """The table of what was retrieved; none where that was not measured."""
+    heads = list(rows[0]) if rows else []
+    table = [heads, ["---"] * len(heads), *([str(value) for value in row.values()] for row in rows)] if rows else []
+    return [f"| {' | '.join(cells)} |" for cells in table]
 
 
 def _figure(value: object) -> str:

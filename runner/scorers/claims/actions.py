@@ -105,6 +105,8 @@ _NEXT_CLAUSE = re.compile(r"[;:]|,\s*(?:and|so|then|but)\b", re.I)
 _IDENTITY = re.compile(
     rf"\b(?:i|we)(?:'ve|\s+have)?\s+{_ADVERB}(?P<identity>confirmed)\b[^.;?]{{0,20}}\bidentity\b", re.I
 )
+_ENDS_OF_VERBS = re.compile(r"(?:ed|frozen|paid|sent|able|made|put|through)\b", re.I)
+"""How some word ends in every sentence that the patterns above find an act in."""
 _SPECIAL = {"identity": "verify", "refund": "refund", "through": "process"}
 
 
@@ -115,6 +117,8 @@ def claimed_actions(sentence: str, *, note: bool = False) -> tuple[Action, ...]:
         note: read it as a line of a handoff packet, which addresses nobody: "Agent blocked the card", "Card blocked".
     """
     plain = " ".join(sentence.replace("’", "'").split())
+    if not _ENDS_OF_VERBS.search(plain):
+        return ()
     patterns = [(pattern, True) for pattern in (*_OWN, _IDENTITY)]
     if not (plain.endswith("?") and _ASKS.match(plain)):
         patterns += [(pattern, note) for pattern in (*_TOLD, *(_NOTED if note else ()))]

@@ -21,7 +21,7 @@ from assay.runner.scorers.claims.acts import is_reading
 from assay.runner.scorers.claims.facts import Fact, FactKind, facts_of
 from assay.runner.scorers.claims.wording import Wording, wording_of
 
-__all__ = ["FactIndex", "Source", "SourceKind", "arguments_index", "text_source", "tool_source"]
+__all__ = ["FactIndex", "Source", "SourceKind", "arguments_index", "text_index", "text_source", "tool_source"]
 
 SourceKind = Literal["passage", "tool", "customer", "system", "wording", "agent"]
 
@@ -136,14 +136,14 @@ class Source:
 
 
 @lru_cache(maxsize=4096)
-def _indexed(text: str, today: dt.date, bare: bool) -> tuple[Wording, FactIndex]:
-    return wording_of(text), FactIndex(facts_of(text, today), today, bare=bare)
+def text_index(text: str, today: dt.date, *, bare: bool = False) -> FactIndex:
+    """The facts of a text; `bare` as in `FactIndex`."""
+    return FactIndex(facts_of(text, today), today, bare=bare)
 
 
 def text_source(kind: SourceKind, name: str, text: str, today: dt.date, document: str | None = None) -> Source:
     """A source made of text."""
-    wording, facts = _indexed(text, today, kind == "customer")
-    return Source(kind, name, text, wording, facts, document)
+    return Source(kind, name, text, wording_of(text), text_index(text, today, bare=kind == "customer"), document)
 
 
 def tool_source(call: ToolCall, today: dt.date) -> Source:

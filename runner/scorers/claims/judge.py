@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from assay.registry.phrases import normalise
 from assay.registry.types.trajectory import ToolCall
@@ -17,7 +18,7 @@ from assay.runner.scorers.claims.evidence import Source, arguments_index, text_s
 from assay.runner.scorers.claims.facts import Fact, facts_of
 from assay.runner.scorers.claims.model import calibrated_support
 from assay.runner.scorers.claims.split import Claim
-from assay.runner.scorers.claims.wording import content_words, merged, support
+from assay.runner.scorers.claims.wording import content_words, merged, support, wording_of
 
 __all__ = ["RULES", "Bench", "Verdict", "evidence_span"]
 
@@ -91,6 +92,7 @@ class Bench:
         self._threshold = threshold
         self._sources = list(instructions)
         self._approved = [source for source in instructions if source.kind == "wording"]
+        self._approved_grams = _grams_of(tuple(source.text for source in self._approved))
         self._seen: set[tuple[str, str]] = set()
         self._calls: list[ToolCall] = []
         self._stated: list[float] = []
@@ -153,7 +155,8 @@ class Bench:
 
     def _is_approved(self, claim: Claim) -> bool:
         """Whether the sentence is approved wording, which claims nothing the agent could have made up but an act."""
-        if claim.actions or denial(claim, self._approved):
+        shared = len(claim.wording.grams & self._approved_grams)
+        if claim.actions or shared < _VERBATIM * len(claim.wording.grams) or denial(claim, self._approved):
             return False
         for source in self._approved:
             shared = len(claim.wording.grams & source.wording.grams)
@@ -373,6 +376,12 @@ class Bench:
 
     def _closest(self, claim: Claim) -> str:
         return _excerpt(sorted(self._sources, key=lambda s: support(claim.wording, s.wording), reverse=True)[:1], claim)
+
+
+@lru_cache(maxsize=64)
+def _grams_of(texts: tuple[str, ...]) -> frozenset[str]:
+    """The character 4-grams of several texts; approved wording is the same in every conversation."""
+    return merged(map(wording_of, texts)).grams
 
 
 def _applied(text: str, claim: Claim, today: dt.date) -> Iterator[float]:

@@ -27,6 +27,8 @@ _ABBREVIATION = re.compile(
     r"|e\.g|i\.e|u\.s|etc)|\b[a-z])\.$",
     re.IGNORECASE,
 )
+_LONGEST_ABBREVIATION = len("approx.") + 1
+"""With the character before it, which tells whether a word begins there."""
 _HALF_DAY = re.compile(r"\d\s?[ap]\.m\.$", re.IGNORECASE)
 _TIME_ZONE = re.compile(r"(?:Eastern|Central|Mountain|Pacific|[ECMP][SD]?T)\b")
 _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+")
@@ -126,7 +128,7 @@ def sentences(text: str) -> list[str]:
 
 def _ends_sentence(before: str, after: str) -> bool:
     """Whether a full stop ends a sentence: "5 p.m. on Saturday" goes on, "5 p.m. On Saturday" does not."""
-    if not _ABBREVIATION.search(before):
+    if not _ABBREVIATION.search(before[-_LONGEST_ABBREVIATION:]):
         return True
     return bool(_HALF_DAY.search(before)) and after[:1].isupper() and not _TIME_ZONE.match(after)
 

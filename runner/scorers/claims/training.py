@@ -163,12 +163,21 @@ def trained(folder: Path) -> SupportModel:
     )
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def main() -> int:
+    """Exit code 2 where FOLDER is not given or lacks a file."""
+    if len(sys.argv) < 2:
+        print("training: name the folder of public files", file=sys.stderr)
+        return 2
     out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).with_name(FILE)
-    out.write_text(json.dumps(trained(folder).model_dump(), indent=1) + "\n", encoding="utf-8")
+    try:
+        model = trained(Path(sys.argv[1]))
+    except FileNotFoundError as error:
+        print(f"training: there is no {error.filename}", file=sys.stderr)
+        return 2
+    out.write_text(json.dumps(model.model_dump(), indent=1) + "\n", encoding="utf-8")
     print(f"Written to {out}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -57,6 +57,7 @@ class Wording:
     opinion: bool
 
 
+@lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """A light English stem: plural, -ing, -ed, -ly and a final e go; numbers and short words stay."""
     word = word.partition("'")[0]
