@@ -62,6 +62,12 @@ class RecordingChannel:
         self._record(call)
         return result
 
+    def executed(
+        self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
+    ) -> None:
+        call = ToolCall(step=self._step(), role=role, name=name, arguments=arguments, result=result, error=error)
+        self._record(call)
+
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None:
         self._record(Handoff(step=self._step(), role=role, packet=packet))
 

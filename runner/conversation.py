@@ -179,16 +179,17 @@ async def _turn(
     """Have one customer turn answered and recorded. Raises `_EndedBadlyError` where the agent fails."""
     index = len(so_far.turns) + 1
     channel = RecordingChannel(backend, so_far.usage)
+    limit = _deadline(settings.turn_timeout_s, "no answer")
     began = time.perf_counter()
     try:
         with _failures(index):
-            async with _deadline(settings.turn_timeout_s, "no answer") as deadline:
+            async with limit as deadline:
                 with running(deadline):
                     await session.respond(said, channel)
     finally:
         channel.close()
         so_far.usage = channel.usage
-        latency = round(time.perf_counter() - began, 6)
+        latency = max(0.0, round(time.perf_counter() - began - limit.moved(), 6))
         so_far.turns.append(TurnRecord(index=index, customer=said, events=tuple(channel.events), latency_s=latency))
     if not any(isinstance(e, Handoff) or (isinstance(e, Say) and e.text.strip()) for e in channel.events):
         raise _EndedBadlyError(Outcome.NO_REPLY, f"turn {index}: the agent said nothing and handed nothing off")
@@ -211,9 +212,16 @@ class _deadline:  # noqa: N801 - reads as the function it stands for
     def __init__(self, seconds: float, what: str) -> None:
         self._seconds, self._what = seconds, what
         self._timeout = asyncio.timeout(seconds)
+        self._first: float | None = None
 
     async def __aenter__(self) -> asyncio.Timeout:
-        return await self._timeout.__aenter__()
+        entered = await self._timeout.__aenter__()
+        self._first = entered.when()
+        return entered
+
+    def moved(self) -> float:
+        """Seconds by which it was moved back: what the agent was made to wait."""
+        return (self._timeout.when() or 0.0) - (self._first or 0.0)
 
     async def __aexit__(self, *raised) -> None:
         try:

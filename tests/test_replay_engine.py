@@ -288,6 +288,21 @@ def test_deadlines_stand_still_while_we_make_the_agent_wait(tmp_path) -> None:
     limits = ReplaySettings(turn_timeout_s=0.1, conversation_timeout_s=0.15)
     found = run(Agent(throttled), [case("one")], Journal(tmp_path), settings=limits)["one#0"].trajectory
     assert found.outcome is Outcome.COMPLETED
+    assert found.turns[0].latency_s < 0.1
+
+
+def test_calls_that_an_agent_carried_out_itself_are_recorded_as_they_were(tmp_path) -> None:
+    async def own(customer: str, turn: TurnChannel) -> None:
+        turn.executed("get_balance", {"account": "current"}, result={"balance": 3}, error=None, role="execution")
+        turn.executed("close_account", {}, result=None, error="not allowed")
+        turn.say("3 dollars")
+
+    (turn,) = run(Agent(own), [case("one")], Journal(tmp_path))["one#0"].trajectory.turns
+    told = [(c.name, c.result, c.error, c.matched, c.role) for c in turn.tool_calls]
+    assert told == [
+        ("get_balance", {"balance": 3}, None, True, "execution"),
+        ("close_account", None, "not allowed", True, ""),
+    ]
 
 
 def test_an_agent_is_entered_before_the_first_and_left_after_the_last_conversation(tmp_path) -> None:

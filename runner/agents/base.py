@@ -107,6 +107,12 @@ class TurnChannel(Protocol):
         """Call a back-office tool. A failing tool is a `ToolResult` with `error`, never an exception."""
         ...
 
+    def executed(
+        self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
+    ) -> None:
+        """Record a call that the agent carried out itself, against a back office of its own. No fixture answers it."""
+        ...
+
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None:
         """Step aside for a person."""
         ...

@@ -47,6 +47,10 @@ class _Unheard:
             return ToolResult(error="the back office cannot be reached")
         return await self._rehearse(name, arguments)
 
+    def executed(
+        self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
+    ) -> None: ...
+
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None: ...
 
     def used(self, usage: Usage) -> None: ...
