@@ -26,13 +26,17 @@ _COMMA = re.compile(r",?\s+")
 _TITLE = re.compile(r"(?:mr|mrs|ms|miss|mx|dr)\.?\s+", re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
 def record_of(customer: Customer) -> tuple[PersonalDatum, ...]:
     """All personal data of a customer: the listed ones, the name and the customer number."""
-    data = [PersonalDatum(kind="name", value=customer.name)] if customer.name.strip() else []
-    if customer.customer_number:
-        data.append(PersonalDatum(kind="customer_number", value=customer.customer_number))
-    return tuple(dict.fromkeys([*data, *customer.personal_data]))
+    return _record(customer.name, customer.customer_number, customer.personal_data)
+
+
+@lru_cache(maxsize=256)
+def _record(name: str, number: str | None, others: tuple[PersonalDatum, ...]) -> tuple[PersonalDatum, ...]:
+    data = [PersonalDatum(kind="name", value=name)] if name.strip() else []
+    if number:
+        data.append(PersonalDatum(kind="customer_number", value=number))
+    return tuple(dict.fromkeys([*data, *others]))
 
 
 def find_by_record(text: str, data: Iterable[PersonalDatum]) -> tuple[PersonalSpan, ...]:
