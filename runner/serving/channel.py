@@ -65,6 +65,11 @@ class ServedTurn:
             await asyncio.Event().wait()
         return self._results[call.id]
 
+    def executed(
+        self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
+    ) -> None:
+        """What the agent did by itself is nobody's to answer."""
+
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None:
         del role
         self.packet = self.packet or packet
