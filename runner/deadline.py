@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["running", "waited"]
+__all__ = ["left", "running", "waited"]
 
 _RUNNING: ContextVar[tuple[asyncio.Timeout, ...]] = ContextVar("running deadlines", default=())
 
@@ -32,3 +32,10 @@ def waited(seconds: float) -> None:
         when = deadline.when()
         if when is not None and not deadline.expired():
             deadline.reschedule(when + seconds)
+
+
+def left() -> float | None:
+    """Seconds until the nearest deadline that runs; None where none does."""
+    now = asyncio.get_running_loop().time()
+    ends = [when for deadline in _RUNNING.get() if (when := deadline.when()) is not None]
+    return min(ends) - now if ends else None

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from assay.registry.errors import nearest
+from assay.runner.deadline import left
 from assay.runner.endpoint.answers import Answer
 from assay.runner.endpoint.errors import AttemptError, EndpointError
 from assay.runner.endpoint.pacing import Gate, PerMinute
 from assay.runner.endpoint.settings import EndpointSettings, Target, target_of
 from assay.runner.endpoint.statistics import Statistics
-from assay.runner.endpoint.waiting import backoff, left_of_turn, pause
+from assay.runner.endpoint.waiting import backoff, pause
 
 if TYPE_CHECKING:
     import aiohttp
@@ -180,8 +181,8 @@ class Endpoint:
     def _attempt_timeout(self) -> float:
         if self.settings.attempt_timeout_s is not None:
             return self.settings.attempt_timeout_s
-        left = left_of_turn()
-        return _WITHOUT_DEADLINE if left is None else max(left / 2, 0.001)
+        remaining = left()
+        return _WITHOUT_DEADLINE if remaining is None else max(remaining / 2, 0.001)
 
     async def _keep_to_limits(self, body: bytes) -> None:
         wait = 0.0

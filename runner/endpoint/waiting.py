@@ -11,19 +11,12 @@ from typing import Any, Self
 
 from assay.runner import deadline
 
-__all__ = ["backoff", "fair_timeout", "left_of_turn", "our_wait", "pause", "retry_after"]
+__all__ = ["backoff", "fair_timeout", "our_wait", "pause", "retry_after"]
 
 _AT_MOST = 24 * 3600.0
 """Longer than anything waits, and short enough to add to a clock."""
 _SPREAD = 0.1
 """Share of a Retry-After that is added by chance, so that those who were turned away do not come back as one."""
-
-
-def left_of_turn() -> float | None:
-    """Seconds until the nearest deadline of the running turn and conversation; None where there is none."""
-    now = asyncio.get_running_loop().time()
-    ends = [when for running in deadline._RUNNING.get() if (when := running.when()) is not None]
-    return min(ends) - now if ends else None
 
 
 async def pause(seconds: float) -> None:
