@@ -15,7 +15,18 @@ from assay.registry.matching import same_json
 from assay.registry.types.base import JsonValue
 from assay.registry.types.fixture import REFERENCE, ToolFixture, is_number, references_in
 
-__all__ = ["ArgumentError", "answers", "as_text", "changed", "explain", "holds", "literal", "matches", "rendered"]
+__all__ = [
+    "ArgumentError",
+    "answers",
+    "as_text",
+    "changed",
+    "explain",
+    "holds",
+    "literal",
+    "matches",
+    "rendered",
+    "uses_state",
+]
 
 StateView = Mapping[str, Mapping[str, JsonValue]]
 _NOWHERE = object()
@@ -102,6 +113,14 @@ def explain(fixtures: Sequence[ToolFixture], name: str, arguments: Mapping[str, 
     key = wrong[0]
     got = f"given: {_json(arguments[key])}" if key in arguments else "not given"
     return f"tools.{number} is the nearest; argument {key!r}: wanted {_json(nearest.arguments.get(key))}, {got}"
+
+
+def uses_state(fixture: ToolFixture) -> bool:
+    """Whether a fixture reads or changes the state of its case."""
+    values = (fixture.result, fixture.error)
+    return bool(fixture.when or fixture.sets) or any(
+        path.startswith("state.") for value in values for _, path in references_in(value)
+    )
 
 
 def literal(value: JsonValue) -> JsonValue:

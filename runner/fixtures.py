@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from assay.registry.fixtures import ArgumentError, answers, changed, explain, holds, rendered
+from assay.registry.fixtures import ArgumentError, answers, changed, explain, holds, rendered, uses_state
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case, ToolFixture
 from assay.runner.agents.base import ToolResult
@@ -23,6 +23,8 @@ class FixtureBackend:
     def __init__(
         self, fixtures: tuple[ToolFixture, ...], state: Mapping[str, Mapping[str, JsonValue]] | None = None
     ) -> None:
+        if state is None and any(uses_state(fixture) for fixture in fixtures):
+            raise ValueError("these fixtures work on a state: make the back office by FixtureBackend.of(case)")
         self._fixtures = fixtures
         self._left = [fixture.times for fixture in fixtures]
         self._state: Mapping[str, Mapping[str, JsonValue]] = state or {}

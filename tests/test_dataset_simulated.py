@@ -14,6 +14,10 @@ from assay.registry.content.gx import write_gx_files
 from assay.registry.content.validation import GX_FOLDER
 from assay.registry.types.case import Dataset
 from assay.runner.agents.reference.triage import parse_utterances
+from assay.runner.exporters.csv_file import csv_text
+from assay.runner.exporters.redaction import redacted
+from assay.runner.importers.csv_import import import_csv
+from assay.runner.importers.dataset_files import Target
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "datasets" / "harborline-simulated"
@@ -99,3 +103,17 @@ def test_the_data_card_counts_what_is_there(dataset: Dataset):
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert f"\n{len(dataset.cases)} cases of Harborline" in card
     assert f"Coverage: {len({case.intent for case in dataset.cases})} intents" in card
+
+
+def test_it_goes_to_a_table_and_comes_back_equal(dataset: Dataset, tmp_path: Path):
+    (tmp_path / "cases.csv").write_bytes(csv_text(dataset.cases).encode())
+    import_csv(tmp_path / "cases.csv", Target("mine", tmp_path / "out", like=FOLDER), defaults={})
+    assert load_dataset(tmp_path / "out").cases == dataset.cases
+
+
+def test_redacted_it_tells_nothing_of_its_customers(dataset: Dataset):
+    for plain, case in zip(dataset.cases, redacted(dataset).cases, strict=True):
+        text = case.model_dump_json()
+        for datum in plain.customer.personal_data if plain.customer else ():
+            assert datum.value not in text, (plain.id, datum.kind)
+        assert case.simulation is not None

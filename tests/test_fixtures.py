@@ -65,6 +65,13 @@ def test_a_write_changes_what_later_reads_see() -> None:
     assert call(office, "block").error == "card already blocked"
 
 
+def test_a_back_office_without_the_state_that_its_fixtures_need_is_a_mistake_at_once() -> None:
+    case = Case.model_validate(plain(*BLOCK, state=STATE))
+    for fixture in case.tools:
+        with pytest.raises(ValueError, match=r"FixtureBackend\.of\(case\)"):
+            FixtureBackend((fixture,))
+
+
 def test_each_conversation_begins_with_the_state_of_the_case() -> None:
     case = Case.model_validate(plain(*BLOCK, state=STATE))
     call(FixtureBackend.of(case), "block")

@@ -23,6 +23,7 @@ def openai_label(key: str, value: object, known: Sequence[str]) -> bool:
 
 _CUSTOMER = "customer record"
 _FIXTURES = "tool fixtures beyond the results of the expected calls"
+_STATE, _SIMULATION = "state of the back office", "simulated customer"
 
 
 def _other_fixtures(case: Case) -> bool:
@@ -40,6 +41,8 @@ _HAS: Mapping[str, Callable[[Case], bool]] = {
     "personal data of the customer record": lambda case: bool(case.customer and case.customer.personal_data),
     _FIXTURES: _other_fixtures,
     "tool fixtures": lambda case: bool(case.tools),
+    _STATE: lambda case: bool(case.state),
+    _SIMULATION: lambda case: case.simulation is not None,
     "labels": lambda case: bool(case.labels),
     "structured labels": lambda case: any(not isinstance(value, str) for value in case.labels.values()),
     "near misses": lambda case: bool(case.expect.escalation.near_miss_of),
@@ -50,14 +53,14 @@ NOT_HELD: Mapping[str, tuple[str, ...]] = {
     "csv": (),
     "openai": (
         "must_say", "must_not_say", "forbidden tools", "supporting documents", "what the handoff has to carry",
-        "personal data of the customer record", "structured labels", _FIXTURES,
+        "personal data of the customer record", "structured labels", _FIXTURES, _STATE, _SIMULATION,
     ),
-    "deepeval": ("what the handoff has to carry", _CUSTOMER, "labels", _FIXTURES),
+    "deepeval": ("what the handoff has to carry", _CUSTOMER, "labels", _FIXTURES, _STATE, _SIMULATION),
     "ragas": (
         "must_say", "must_not_say", "forbidden tools", "supporting documents", "what the handoff has to carry",
-        _CUSTOMER, "labels", _FIXTURES,
+        _CUSTOMER, "labels", _FIXTURES, _STATE, _SIMULATION,
     ),
-    "mlflow": ("what the handoff has to carry", _CUSTOMER, "labels", "tool fixtures"),
+    "mlflow": ("what the handoff has to carry", _CUSTOMER, "labels", "tool fixtures", _STATE, _SIMULATION),
 }  # fmt: skip
 """Format to what it does not hold."""
 

@@ -22,8 +22,10 @@ def _case(case: Case) -> Case:
     plain: dict[str, Any] = case.model_dump(mode="json")
     for turn in plain["turns"]:
         _turn(turn, customer)
-    if "state" in plain:
-        plain["state"] = redact_json(plain["state"], customer)
+    for fields in plain.get("state", {}).values():
+        fields |= {name: _named(name, value, customer) for name, value in fields.items()}
+    if "simulation" in plain:
+        _simulation(plain["simulation"], customer)
     for fixture in plain["tools"]:
         for key in ("arguments", "when", "sets"):
             if key in fixture:
@@ -51,6 +53,29 @@ def _name(name: str, customer: Customer | None, what: str) -> str:
         return name
     record = customer.model_dump(mode="json") if customer else None
     return f"{what}-{digest_of([name, record])[:12]}"
+
+
+def _simulation(simulation: dict[str, Any], customer: Customer | None) -> None:
+    """Facts lose their values by their names; everything else that is text, what shows in it."""
+    for name, fact in simulation["facts"].items():
+        fact["value"] = _named(name, fact["value"], customer)
+        fact["mistaken"] = None if fact["mistaken"] is None else _named(name, fact["mistaken"], customer)
+        fact["also"] = [_named(name, form, customer) for form in fact["also"]]
+    simulation |= {key: _texts(value, customer) for key, value in simulation.items()}
+
+
+def _named(name: str, value: Any, customer: Customer | None) -> Any:
+    """A value as it may stand under its name, such as `date_of_birth`."""
+    found: Any = redact_json({name: value}, customer)
+    return found[name]
+
+
+def _texts(value: Any, customer: Customer | None) -> Any:
+    if isinstance(value, str):
+        return redact(value, customer)
+    if isinstance(value, list):
+        return [_texts(item, customer) for item in value]
+    return {key: _texts(item, customer) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _turn(turn: dict[str, Any], customer: Customer | None) -> None:

@@ -49,6 +49,8 @@ CASE_COLUMNS: dict[str, Column] = {
     "handoff": Column(("expect", "handoff"), cells.write_json, cells.read_json),
     "customer": Column(("customer",), cells.write_customer, cells.read_customer),
     "tools": Column(("tools",), cells.write_json, cells.read_json),
+    "state": Column(("state",), cells.write_json, cells.read_json),
+    "simulation": Column(("simulation",), cells.write_json, cells.read_json),
     "labels": Column(("labels",), cells.write_json, cells.read_json),
 }
 

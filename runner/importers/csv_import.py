@@ -82,7 +82,9 @@ def _case(group: _Group, defaults: Mapping[str, str], problems: Problems) -> Imp
     labels = labels_of({key: cell for key, (_, cell) in said.items() if key in LABELS}, defaults)
     for key, why in labels.wrong:
         problems.add(why, line=said[key][0], key=f"{record}, {key}")
-    for key in labels.missing:
+    # A simulated customer tells by themselves when a person is due.
+    missing = [key for key in labels.missing if key != "by_turn" or "simulation" not in said]
+    for key in missing:
         problems.missing(key, f"fill the column {key!r}", line=first, record=record)
     plain: dict[str, Any] = {"id": group.id, **labels.plain(), "expect": {"escalation": labels.escalation()}}
     whole = {key: said[key] for key in CASE_COLUMNS if key in said}
@@ -93,7 +95,7 @@ def _case(group: _Group, defaults: Mapping[str, str], problems: Problems) -> Imp
         given = {key: (row.line, row.cells[key]) for key in TURN_COLUMNS if key in row.cells}
         sound = _place(turn, TURN_COLUMNS, given, record, problems) and sound
         turns.append(turn)
-    if labels.wrong or labels.missing or not sound:
+    if labels.wrong or missing or not sound:
         return None
     made = case_from({**plain, "turns": turns})
     if isinstance(made, Case):
