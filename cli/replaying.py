@@ -144,7 +144,8 @@ class _Shown:
         self._usd += done.cost_usd
         rate = self._done / max(time.monotonic() - self._began, 1e-9)
         cost = f", ${self._usd:.2f}" if self._usd else ""
-        return f"{rate:.0f}/s, {self._failed} failed, {self._handed_off} escalated, {self._violations} violations{cost}"
+        failed = f"{self._failed} failed, " if self._failed else ""
+        return f"{failed}{self._handed_off} escalated, {self._violations} violations, {rate:.3g}/s{cost}"
 
     def summary(self) -> str:
         """What is told at the end, where there is something to tell."""
