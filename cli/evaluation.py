@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,12 +202,16 @@ def show_run(run: EvalRun, metrics: list[str] | None = None, *, as_json: bool = 
         title=f"{run.bundle_label} on {run.suite}",
     )
     incomplete = sum(u.outcome is None for u in run.planned)
-    broken = sum(u.outcome is not None and u.outcome.value != "completed" for u in run.planned)
+    outcomes = Counter(unit.outcome.value for unit in run.planned if unit.outcome is not None)
+    simulator = outcomes["simulator_error"]
+    broken = sum(outcomes.values()) - outcomes["completed"] - simulator
     if incomplete:
         why, verdict = (f" ({run.stopped})", "INCONCLUSIVE") if run.stopped else ("", "ERROR")
         say(f"{incomplete} of {len(run.planned)} planned trials were not run{why}: a gate will read {verdict}.")
     if broken:
         say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
+    if simulator:
+        say(f"In {simulator} of {len(run.planned)} trials the simulated customer failed: they measure nothing.")
     for scorer, reasons in run.failures().items():
         reason, count = next(iter(reasons.items()))
         others = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""

@@ -115,7 +115,7 @@ async def _dialogue(
 ) -> None:
     """The agent's own replies stay in the history."""
     session = _started(agent, _context(trial, settings, calls))
-    backend = FixtureBackend(trial.case.tools)
+    backend = FixtureBackend.of(trial.case)
     try:
         while True:
             try:
@@ -136,7 +136,7 @@ async def _golden_history(
     past = golden_past(trial.case)
     context = _context(trial, settings, calls)
     for index, turn in enumerate(trial.case.turns):
-        backend = FixtureBackend(trial.case.tools)
+        backend = FixtureBackend.of(trial.case)
         session = _started(agent, replace(context, **_begun(trial, backend, past[:index])))
         try:
             await _turn(session, turn.customer, backend, settings, so_far)

@@ -281,14 +281,14 @@ def test_a_conversation_has_a_deadline_of_its_own(tmp_path) -> None:
 
 def test_deadlines_stand_still_while_we_make_the_agent_wait(tmp_path) -> None:
     async def throttled(customer: str, turn: TurnChannel) -> None:
-        waited(0.2)
+        waited(30)
         await asyncio.sleep(0.2)
         turn.say("ok")
 
     limits = ReplaySettings(turn_timeout_s=0.1, conversation_timeout_s=0.15)
     found = run(Agent(throttled), [case("one")], Journal(tmp_path), settings=limits)["one#0"].trajectory
     assert found.outcome is Outcome.COMPLETED
-    assert found.turns[0].latency_s < 0.1
+    assert found.turns[0].latency_s == 0
 
 
 def test_calls_that_an_agent_carried_out_itself_are_recorded_as_they_were(tmp_path) -> None:

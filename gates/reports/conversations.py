@@ -19,6 +19,7 @@ from assay.registry.types.score import Score, ScorerFailure, Skipped
 from assay.registry.types.trajectory import (
     AgentEvent,
     Handoff,
+    Outcome,
     Retrieval,
     Say,
     ToolCall,
@@ -117,6 +118,9 @@ def _trial(
     unit = trial.unit
     trajectory = evidence.candidate.get((unit.case_id, unit.trial))
     champion = evidence.champion.get((unit.case_id, unit.trial))
+    script = golden
+    if trajectory and trajectory.mode == "simulated":  # customers of their own: no turn of it is one of the case's
+        script = champion = None
     turns: tuple[TurnRecord, ...] = trajectory.turns if trajectory else ()
     shown = {turn.index for turn in turns}
     loose = [v for v in trial.violations if v.finding.turn not in shown]
@@ -124,18 +128,20 @@ def _trial(
         "title": f"Trial {unit.trial + 1} of {trials}" if trials > 1 else "",
         "status": trial.status.value,
         "words": trial.status.words,
-        "notes": [*_notes(trial, trajectory, golden, show)],
+        "notes": [*_notes(trial, trajectory, golden, script, show)],
         "findings": [_finding(v, show) for v in loose],
         "expected": [*(handoff_sentences(golden, trajectory, show) if golden else ())],
         "packet": handoff_rows(golden, trajectory, show),
-        "turns": [_turn(turn, trial.violations, golden, champion, evidence, show) for turn in turns],
+        "turns": [_turn(turn, trial.violations, script, champion, evidence, show) for turn in turns],
         "scores": [
             _score_row(record.metric, record.result, record.metric in trial.failing, show) for record in trial.records
         ],
     }
 
 
-def _notes(trial: TrialStatus, trajectory: Trajectory | None, golden: Case | None, show: Presenter) -> Iterable[str]:
+def _notes(
+    trial: TrialStatus, trajectory: Trajectory | None, golden: Case | None, script: Case | None, show: Presenter
+) -> Iterable[str]:
     unit = trial.unit
     if unit.outcome is None:
         yield "This trial was planned but never run. It counts as not measured."
@@ -143,14 +149,20 @@ def _notes(trial: TrialStatus, trajectory: Trajectory | None, golden: Case | Non
         yield "The trial was run, but its text was not handed to this report."
     if trial.status is Status.ERRORED and unit.outcome is not None:
         error = f": {show.text(unit.error, 600)}" if unit.error else "."
-        yield f"The trial ended with {label(unit.outcome.value)}{error} It counts at the worst value in every metric."
+        yield f"The trial ended with {label(unit.outcome.value)}{error} {_counts(unit.outcome)}"
     if golden is None:
         yield "The golden conversation was not handed to this report, so nothing expected can be shown."
     if trajectory and trajectory.case_digest != unit.case_digest:
         yield "The text below was made for another version of this golden conversation than the one that was planned."
-    if trajectory and golden and len(trajectory.turns) < len(golden.turns):
-        of = counted(len(golden.turns), "customer turn")
+    if trajectory and script and len(trajectory.turns) < len(script.turns):
+        of = counted(len(script.turns), "customer turn")
         yield f"The conversation ended after {len(trajectory.turns)} of {of}."
+
+
+def _counts(outcome: Outcome) -> str:
+    if outcome is Outcome.SIMULATOR_ERROR:
+        return "The simulated customer failed, so nothing was measured of the agent."
+    return "It counts at the worst value in every metric."
 
 
 def _finding(violation: Violation, show: Presenter) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from assay.registry.types.base import Frozen, JsonValue, Name
-from assay.registry.types.simulation import SimulatorSettings
+from assay.registry.types.simulation import EmbeddedSimulator, SimulatorSettings
 from assay.registry.types.trajectory import ReplayMode
 
 SCORER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]*(:[A-Za-z_][A-Za-z0-9_]*)?$"
@@ -36,6 +36,20 @@ class ReplaySettings(Frozen):
     """How many times a simulated customer speaks at most."""
     simulator: SimulatorSettings | None = None
     """Who plays simulated customers; the embedded simulator where it is not said."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _played_by(cls, given: object) -> object:
+        """The simulator with its version is part of a trial's key also where it is not said."""
+        if isinstance(given, dict) and given.get("mode") == "simulated" and given.get("simulator") is None:
+            return {**given, "simulator": EmbeddedSimulator()}
+        return given
+
+    @model_validator(mode="after")
+    def _only_simulated(self) -> ReplaySettings:
+        if self.simulator is not None and self.mode != "simulated":
+            raise ValueError(f"'simulator' is for 'mode: simulated', not for 'mode: {self.mode}'")
+        return self
 
 
 class Suite(Frozen):
