@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -41,9 +41,12 @@ class ReplaySettings(Frozen):
     @classmethod
     def _played_by(cls, given: object) -> object:
         """The simulator with its version is part of a trial's key also where it is not said."""
-        if isinstance(given, dict) and given.get("mode") == "simulated" and given.get("simulator") is None:
-            return {**given, "simulator": EmbeddedSimulator()}
-        return given
+        if not isinstance(given, dict):
+            return given
+        settings = cast("dict[str, Any]", given)
+        if settings.get("mode") == "simulated" and settings.get("simulator") is None:
+            return {**settings, "simulator": EmbeddedSimulator()}
+        return settings
 
     @model_validator(mode="after")
     def _only_simulated(self) -> ReplaySettings:
