@@ -164,6 +164,8 @@ class Session:
 
         how = how or HowToRun()
         if ref.startswith("recorded:"):
+            if how.executor != "local" or how.processes > 1:
+                raise AssayError(f"{ref} holds transcripts, no agent is run: there is no work for several processes")
             return self._evaluate_recorded(ref.removeprefix("recorded:"), suite_name, how.limit)
         bundle = self.store.resolve(ref)
         standard = self.standard(suite_name, bundle)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.cli.console import note, progress
-from assay.registry.errors import AssayError, ContentError
+from assay.registry.errors import AssayError, ContentError, NotFoundError
 
 if TYPE_CHECKING:
     from assay.cli.standard import Standard
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from assay.runner.evaluate import Evidence, Subject
     from assay.runner.job import Job
 
-__all__ = ["HowToRun", "check_cases", "refuse_mode", "run_trials"]
+__all__ = ["EXECUTORS", "HowToRun", "check_cases", "refuse_mode", "run_trials"]
 
 _SHOWN_CASES = 5
+
+EXECUTORS = ("local", "ray")
+"""Where trials can be run: on this machine, or on a Ray cluster."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,19 @@ class HowToRun:
 
     concurrency: int = 16
     processes: int = 1
+    executor: str = "local"
+    address: str | None = None
     fresh: bool = False
     retry_unavailable: bool = False
     limit: int | None = None
     budget_usd: float | None = None
     budget_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise NotFoundError("executor", self.executor, EXECUTORS)
+        if self.executor == "local" and self.address:
+            raise AssayError("--address names a Ray cluster: it needs --executor ray")
 
 
 def refuse_mode(suite: Suite, ref: str, *, recorded: bool) -> None:
@@ -110,6 +121,10 @@ def run_trials(
 
 
 def _execute(job: Job, standard: Standard, trials, how: HowToRun, progress: Callable[[Done], None]) -> str | None:
+    if how.executor == "ray":
+        from assay.runner.ray_cluster import run_on_ray
+
+        return run_on_ray(job, trials, how.processes, how.address, progress, standard.scorers)
     if how.processes > 1:
         from assay.runner.processes import run_in_processes
 

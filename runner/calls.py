@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from assay.registry.digest import digest_of
@@ -48,6 +48,16 @@ class CallFile:
         self._known.append((asked, answer))
         self._append(asked, answer)
         return answer
+
+    @property
+    def known(self) -> list[tuple[str, JsonValue]]:
+        """The calls so far: digest of the request, and the answer."""
+        return list(self._known)
+
+    def take_over(self, known: Sequence[tuple[str, JsonValue]]) -> None:
+        """Replace the calls by those that were made elsewhere in this conversation."""
+        self._known = list(known)
+        self._rewrite()
 
     def finish(self) -> None:
         """Give up the claim and the calls: the conversation's trajectory is stored."""

@@ -25,7 +25,7 @@ from assay.runner.customers.base import Customer, ScriptedCustomer
 from assay.runner.journal import Journal
 from assay.runner.keys import trajectory_key
 
-__all__ = ["Limits", "Replayed", "Spending", "Trial", "plan", "replay", "scripted"]
+__all__ = ["Limits", "Replayed", "Spending", "Trial", "budget_spent", "plan", "replay", "scripted"]
 
 _LOOK_AGAIN_S = 0.1
 """How long to leave a conversation that another process holds before looking again."""
@@ -171,7 +171,9 @@ async def _in_parallel(work: _Replay, waiting: deque[Trial], limits: Limits) -> 
     total, ended = len(waiting), 0
     try:
         while waiting or running:
-            work.spending.stopped = work.spending.stopped or _spent(work.spending.usd, began, limits, ended, total)
+            work.spending.stopped = work.spending.stopped or budget_spent(
+                work.spending.usd, began, limits, ended, total
+            )
             if work.spending.stopped and (not running or _late(began, limits)):
                 return
             while waiting and len(running) < max(1, limits.concurrency) and not work.spending.stopped:
@@ -179,17 +181,18 @@ async def _in_parallel(work: _Replay, waiting: deque[Trial], limits: Limits) -> 
                 running[asyncio.create_task(work.one(trial))] = trial
             left = None if limits.budget_s is None else max(0.0, began + limits.budget_s - time.monotonic())
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=left)
-            held_elsewhere = False
+            held = 0
             for task in done:
                 trial, replayed = running.pop(task), task.result()
                 if replayed is None:
-                    held_elsewhere = True
+                    held += 1
                     waiting.append(trial)
                 else:
                     ended += 1
                     yield replayed
-            if held_elsewhere and len(done) == 1:
+            if held and held == len(done):
                 await asyncio.sleep(_LOOK_AGAIN_S)
+        work.spending.stopped = None  # the budget was just enough
     finally:
         for task in running:
             task.cancel()
@@ -200,8 +203,8 @@ def _late(began: float, limits: Limits) -> bool:
     return limits.budget_s is not None and time.monotonic() - began >= limits.budget_s
 
 
-def _spent(usd: float, began: float, limits: Limits, ended: int, total: int) -> str | None:
-    """Which budget is spent, if one is."""
+def budget_spent(usd: float, began: float, limits: Limits, ended: int, total: int) -> str | None:
+    """Which budget is spent, if one is; `began` is of the monotonic clock."""
     after = f"after {ended:,} of {total:,} trials"
     if limits.budget_usd is not None and usd >= limits.budget_usd:
         return f"the budget of {limits.budget_usd:g} US dollars was spent {after}"
