@@ -12,6 +12,7 @@ import typer
 
 from assay.cli.console import day, say, table
 from assay.cli.pipeline import Session
+from assay.cli.serving import LOADER
 from assay.registry.errors import NotFoundError
 from assay.registry.workspace import find_workspace
 
@@ -44,7 +45,7 @@ def register_bundle(session: Session, file: Path, *, quiet: bool = False) -> str
     from assay.runner.agents.reference.triage import train_triage
 
     check_bundle_file(file)
-    registration = session.store.register(file, train_triage)
+    registration = session.store.register(file, train_triage, loader=LOADER)
     version = registration.version
     if quiet:
         return f"{version.name}/{version.version}"

@@ -141,7 +141,7 @@ class Session:
         if not dataset.expectations:
             return None, {}
         folder = self.workspace.datasets / dataset.info.name
-        trained = _training(bundle.training_text, bundle.version.label) if bundle else ()
+        trained = _training(bundle.training_text, bundle.version.label) if bundle and bundle.training_text else ()
         expectations = parse_expectations(dataset.expectations, folder / "expectations.yaml")
         report, validation = check_dataset(DatasetCheck(folder, expectations, training=trained), dataset=dataset)
         if not report.success:

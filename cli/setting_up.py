@@ -86,11 +86,15 @@ def make_workspace(folder: Path) -> None:
 def schema(
     folder: Annotated[Path, typer.Argument(help="The workspace's folder.", metavar="DIR")] = Path(),
 ) -> None:
-    """Write JSON Schemas beside the content, so that editors complete and check YAML and JSON lines."""
+    """Write JSON Schemas beside the content, and the contract of HTTP agents as OpenAPI.
+
+    Editors complete and check YAML and JSON lines by the schemas; the contract goes into docs/ where there is one.
+    """
     from assay.gates.policy import GatePolicy
     from assay.registry.content import schemas, write_schemas
     from assay.registry.types.bundle import BundleSource
     from assay.registry.workspace import WorkspaceConfig, find_workspace
+    from assay.runner.agents.http.openapi import OPENAPI_FILE, openapi_yaml
     from assay.runner.scorers.rules.model import RulePack
 
     workspace = find_workspace(folder)
@@ -106,7 +110,10 @@ def schema(
         for file, text in schemas({name: model}).items():
             (place / file).write_text(text, encoding="utf-8", newline="\n")
             written.append(place / file)
-    for path in written:
+    docs = workspace.root / "docs"
+    contract = (docs if docs.is_dir() else workspace.root) / OPENAPI_FILE
+    contract.write_text(openapi_yaml(), encoding="utf-8", newline="\n")
+    for path in (*written, contract):
         say(str(path))
 
 

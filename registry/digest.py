@@ -45,21 +45,25 @@ def digest_tree(root: Path, pattern: str = "**/*") -> dict[str, str]:
     return {p.relative_to(root).as_posix(): digest_bytes(p.read_bytes()) for p in files}
 
 
+_PLAIN = frozenset({str, bool, int, type(None)})
+"""Types whose values are canonical as they are; most values are of one of them."""
+
+
 def _normalised(value: Any) -> Any:
     kind = type(value)
-    if kind is str or kind is bool or kind is int or value is None:
+    if kind in _PLAIN:
         return value
-    if isinstance(value, BaseModel):
-        return _normalised(value.model_dump(mode="json"))
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(f"a key of a mapping has to be text, not {key!r}")
-        return {key: _normalised(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+        return {key: item if type(item) in _PLAIN else _normalised(item) for key, item in value.items()}
+    if kind is list or isinstance(value, list | tuple):
         return [_normalised(item) for item in value]
+    if isinstance(value, BaseModel):
+        return _normalised(value.model_dump(mode="json"))
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, str | int | float | bool):
         return value
     raise ValueError(f"{type(value).__name__} is not JSON")

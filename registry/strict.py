@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assay.registry.errors import ContentError, nearest
 from assay.registry.types.base import NAME_PATTERN
+from assay.registry.types.bundle import MLFLOW_URI_PATTERN
 from assay.registry.types.suite import SCORER_PATTERN
 
 __all__ = ["line_of", "load_yaml", "parse_json", "parse_yaml", "plain_json", "read_text", "validation_problems"]
@@ -26,6 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _FORMS = {
     NAME_PATTERN: "a name begins with a letter or digit and goes on with letters, digits, '_', '.' and '-'",
+    MLFLOW_URI_PATTERN: "a model is pinned by number, as models:/NAME/VERSION; an alias or a stage may move to another",
     SCORER_PATTERN: "a scorer is a name, or module and class or function as in 'checks.thanks:number', without '.py'",
 }
 """What people read in place of a regular expression."""

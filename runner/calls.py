@@ -14,7 +14,9 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from assay.registry.digest import digest_of
+import orjson
+
+from assay.registry.digest import digest_bytes, digest_of
 from assay.registry.types.base import JsonValue
 
 __all__ = ["CallFile", "CallFolder"]
@@ -36,7 +38,7 @@ class CallFile:
 
         From the first call that differs from what the former process asked, its answers are of no use any more.
         """
-        asked = digest_of(request)
+        asked = _digest(request)
         place, self._next = self._next, self._next + 1
         if place < len(self._known) and self._known[place][0] == asked:
             self.repeated += 1
@@ -75,7 +77,7 @@ class CallFile:
     def _append(self, asked: str, answer: JsonValue) -> None:
         if self._handle < 0:  # the conversation is over for this process; another may have claimed it
             raise RuntimeError("the conversation has ended: nothing more can be asked in it")
-        line = json.dumps([asked, answer], ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        line = _line([asked, answer])
         written = 0
         while written < len(line):
             written += os.write(self._handle, line[written:])
@@ -91,6 +93,7 @@ class CallFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folders: set[Path] = set()
 
     def path(self, key: str) -> Path:
         """Where the calls of a conversation are or would be."""
@@ -107,7 +110,9 @@ class CallFolder:
         """
         path = self.path(key)
         while True:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent not in self._folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(path.parent)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,6 +124,21 @@ class CallFolder:
                     os.ftruncate(handle, 0)
                 return CallFile(path, handle, _read(handle))
             os.close(handle)  # whoever had it finished between our opening and locking: the name is free again
+
+
+def _digest(request: JsonValue) -> str:
+    """Tells a request from others. Only call files of the same store hold it."""
+    try:
+        return digest_bytes(orjson.dumps(request, option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError:  # half a character, or a number beyond 64 bits
+        return digest_of(request)
+
+
+def _line(entry: JsonValue) -> bytes:
+    try:
+        return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        return json.dumps(entry, ensure_ascii=True).encode() + b"\n"
 
 
 def _is(path: Path, handle: int) -> bool:

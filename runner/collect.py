@@ -7,7 +7,7 @@ several.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from assay.registry.types.score import ScoreRecord
@@ -61,7 +61,7 @@ class Done:
 def collect(
     agent: Agent,
     subject: Subject,
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     settings: ReplaySettings,
     journal: Journal,
     scoring: Scoring,

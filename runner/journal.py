@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,9 @@ class Journal:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._nonce = secrets.token_hex(4)
+        self._written = 0
+        self._folders: set[Path] = set()
         self.set_aside: list[Path] = []
         """Files that were found damaged and renamed to `*.damaged`."""
 
@@ -89,15 +92,22 @@ class Journal:
             OSError: the folder cannot be written to.
         """
         path = self.path(trajectory.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         plain = trajectory.model_dump(mode="json")
         digest = digest_of(plain)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        data = json.dumps({"digest": digest, "trajectory": plain}, ensure_ascii=True).encode("ascii")
+        temporary = self._beside(path)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-                file.write(json.dumps({"digest": digest, "trajectory": plain}, ensure_ascii=True))
-            Path(temporary).replace(path)
+            temporary.write_bytes(data)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         return digest
+
+    def _beside(self, path: Path) -> Path:
+        """A name in the same folder that no other process and no other write of this one has."""
+        self._written += 1
+        if path.parent not in self._folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
+        return path.parent / f".writing-{os.getpid()}-{self._nonce}-{self._written}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sized
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -160,24 +160,48 @@ async def replay(
     async with AsyncExitStack() as stack:
         if hasattr(agent, "__aenter__"):
             await stack.enter_async_context(agent)  # type: ignore[arg-type]
-        async for done in _in_parallel(work, deque(trials), limits):
+        async for done in _in_parallel(work, _Waiting(trials), limits):
             yield done
 
 
-async def _in_parallel(work: _Replay, waiting: deque[Trial], limits: Limits) -> AsyncIterator[Replayed]:
+class _Waiting:
+    """Trials that are still to be run; they are taken from where they come from one by one, and none is held."""
+
+    def __init__(self, trials: Iterable[Trial]) -> None:
+        self._trials = iter(trials)
+        self._again: deque[Trial] = deque()
+        self._next = next(self._trials, None)
+        self.of = f" of {len(trials):,}" if isinstance(trials, Sized) else ""
+
+    def __bool__(self) -> bool:
+        return self._next is not None or bool(self._again)
+
+    def pop(self) -> Trial:
+        """The next trial; those that were put back come last."""
+        if self._next is None:
+            return self._again.popleft()
+        trial, self._next = self._next, next(self._trials, None)
+        return trial
+
+    def put_back(self, trial: Trial) -> None:
+        """Look at a trial again when all others have been."""
+        self._again.append(trial)
+
+
+async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> AsyncIterator[Replayed]:
     """Conversations side by side, never more than allowed, until all are done or a budget is spent."""
     running: dict[asyncio.Task[Replayed | None], Trial] = {}
     began = time.monotonic()
-    total, ended = len(waiting), 0
+    ended = 0
     try:
         while waiting or running:
             work.spending.stopped = work.spending.stopped or budget_spent(
-                work.spending.usd, began, limits, ended, total
+                work.spending.usd, began, limits, f"{ended:,}{waiting.of}"
             )
             if work.spending.stopped and (not running or _late(began, limits)):
                 return
             while waiting and len(running) < max(1, limits.concurrency) and not work.spending.stopped:
-                trial = waiting.popleft()
+                trial = waiting.pop()
                 running[asyncio.create_task(work.one(trial))] = trial
             left = None if limits.budget_s is None else max(0.0, began + limits.budget_s - time.monotonic())
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=left)
@@ -186,7 +210,7 @@ async def _in_parallel(work: _Replay, waiting: deque[Trial], limits: Limits) -> 
                 trial, replayed = running.pop(task), task.result()
                 if replayed is None:
                     held += 1
-                    waiting.append(trial)
+                    waiting.put_back(trial)
                 else:
                     ended += 1
                     yield replayed
@@ -203,9 +227,9 @@ def _late(began: float, limits: Limits) -> bool:
     return limits.budget_s is not None and time.monotonic() - began >= limits.budget_s
 
 
-def budget_spent(usd: float, began: float, limits: Limits, ended: int, total: int) -> str | None:
-    """Which budget is spent, if one is; `began` is of the monotonic clock."""
-    after = f"after {ended:,} of {total:,} trials"
+def budget_spent(usd: float, began: float, limits: Limits, ended: str) -> str | None:
+    """Which budget is spent, if one is; `began` is of the monotonic clock, `ended` says after how many trials."""
+    after = f"after {ended} trials"
     if limits.budget_usd is not None and usd >= limits.budget_usd:
         return f"the budget of {limits.budget_usd:g} US dollars was spent {after}"
     if _late(began, limits):

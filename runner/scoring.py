@@ -82,4 +82,5 @@ class Scoring:
 def violations(records: Iterable[ScoreRecord]) -> int:
     """How many things the agent did that it must not: findings of the scorers that watch over rules."""
     watched = (r.result for r in records if r.scorer in _WATCHING and isinstance(r.result, Score))
-    return len({finding for result in watched for finding in result.findings})
+    found = (finding for result in watched for finding in result.findings)
+    return len({(finding.rule, finding.turn, finding.quote, finding.message) for finding in found})

@@ -513,7 +513,12 @@ class TestChecks:
         assert found["answers-have-documents"].keys() >= {"no-document"}
         assert found["documents-quotable"] == {"before-it-held": (3, "kb-hours holds from 2026-01-01 on")}
         assert found["human-escalates"].keys() == {"human-alone"}
-        assert found["calls-answered"] == {"no-fixture": (5, "turn 1: no fixture answers block_card")}
+        assert found["calls-answered"] == {
+            "no-fixture": (
+                5,
+                "turn 1: no fixture answers block_card: tools.0 is the nearest; argument 'n': wanted 2, given: 1",
+            )
+        }
         assert found["calls-consistent"] == {"contradiction": (6, "turn 1: block_card is expected and forbidden")}
         assert found["golden-replies-fit"] == {"golden-reply": (7, "turn 1 does not say 'nine'; turn 1 says 'ten'")}
         assert found["answers-supported"] == {"unsupported": (8, "turn 1: 'Sunday' is not in its documents")}

@@ -157,6 +157,38 @@ def test_missing_trials_are_named():
     assert result.worst_cases == ("cut-short",)
 
 
+STOPPED = "the budget of 2 US dollars was spent after 60 of 61 trials"
+
+
+@pytest.mark.parametrize("checked", [RECALL, {**RECALL, "at_least": 0.1}, {**RECALL, "slice": "risk_tier=high"}])
+def test_what_a_budget_left_out_is_inconclusive_and_never_a_pass(checked: dict[str, object]):
+    run = make_run(
+        {**cases(60), "cut-short": None},
+        attributes={"cut-short": {"risk_tier": "high"}},
+        outcomes={"cut-short": None},
+        stopped=STOPPED,
+    )
+    decision = verdict_of(policy_of(checked), run)
+    assert decision.verdict is only(decision).verdict is Verdict.INCONCLUSIVE
+    assert STOPPED in only(decision).reason
+    assert any(STOPPED in told for told in decision.not_measured)
+
+
+def test_a_slice_that_a_budget_left_whole_is_judged():
+    run = make_run(
+        {**cases(60), "cut-short": None},
+        attributes={"cut-short": {"risk_tier": "high"}},
+        outcomes={"cut-short": None},
+        stopped=STOPPED,
+    )
+    assert check(run, {**RECALL, "slice": "risk_tier=low"}).verdict is Verdict.PASS
+
+
+def test_a_budget_excuses_no_trial_that_ran_without_a_score():
+    run = make_run({**cases(60), "cut-short": None, "lost": None}, outcomes={"cut-short": None}, stopped=STOPPED)
+    assert check(run).verdict is Verdict.ERROR
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

@@ -237,7 +237,7 @@ def test_a_budget_of_nothing_runs_nothing(tmp_path) -> None:
 
 
 async def _unavailable(customer: str, turn: TurnChannel) -> None:
-    raise EndpointError("http://127.0.0.1:9/v1 refused the connection 5 times")
+    raise EndpointError("http://127.0.0.1:9/v1", "refused the connection 5 times")
 
 
 def test_an_endpoint_that_fails_for_good_has_an_outcome_of_its_own_and_can_be_asked_again(tmp_path) -> None:

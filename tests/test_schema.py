@@ -42,9 +42,10 @@ def test_the_shipped_schemas_are_what_the_types_say(tmp_path: Path):
 
 def test_every_shipped_case_meets_the_schema():
     check = validator("datasets/case.schema.json")
-    for line in (ROOT / "datasets/harborline/cases.jsonl").read_text(encoding="utf-8").split("\n"):
-        if line:
-            assert list(check.iter_errors(json.loads(line))) == []
+    for path in sorted((ROOT / "datasets").glob("*/cases.jsonl")):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            if line:
+                assert list(check.iter_errors(json.loads(line))) == []
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ def test_every_shipped_case_meets_the_schema():
     [
         ("datasets/harborline/dataset.yaml", "datasets/dataset.schema.json"),
         ("datasets/harborline/expectations.yaml", "datasets/expectations.schema.json"),
+        ("datasets/harborline-simulated/dataset.yaml", "datasets/dataset.schema.json"),
+        ("datasets/harborline-simulated/expectations.yaml", "datasets/expectations.schema.json"),
+        ("evalsuites/simulated.yaml", "evalsuites/suite.schema.json"),
         ("evalsuites/contact-center.yaml", "evalsuites/suite.schema.json"),
     ],
 )

@@ -176,7 +176,16 @@ def test_whatever_a_scorer_says_a_proportion_is_valid_or_a_failure(value: float,
         assert isinstance(result, ScorerFailure)
 
 
-@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.COMPLETED])
+_AGAINST_THE_AGENT = [o for o in Outcome if o not in {Outcome.COMPLETED, Outcome.SIMULATOR_ERROR}]
+
+
+def test_a_trial_whose_simulated_customer_failed_measures_nothing() -> None:
+    found = results(fake(GOOD), Outcome.SIMULATOR_ERROR, "it gave away the PIN")
+    assert all(isinstance(result, ScorerFailure) for result in found.values())
+    assert "it gave away the PIN" in str(found["share"])
+
+
+@pytest.mark.parametrize("outcome", _AGAINST_THE_AGENT)
 def test_a_trial_that_did_not_complete_counts_at_its_worst(outcome: Outcome) -> None:
     found = results(fake(GOOD), outcome, "connection reset")
     share, rate = found["share"], found["rate"]

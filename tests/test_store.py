@@ -202,6 +202,70 @@ def test_mistakes_in_a_bundle_name_the_file(store, tmp_path, file, text, expecte
         store.register(bundle, train)
 
 
+_CODE = """agent: coded
+adapter: {kind: callable, settings: {target: "bot:reply"}}
+model: {kind: code, path: bot}
+autonomy: {intents: {}}
+"""
+
+
+def test_an_agent_that_brings_its_own_source_is_stored_with_it(store, tmp_path):
+    folder = tmp_path / "b"
+    (folder / "bot" / "__pycache__").mkdir(parents=True)
+    (folder / "bot" / "bot.py").write_text("def reply(message, history):\n    return message\n")
+    (folder / "bundle.yaml").write_text(_CODE)
+    first = store.register(folder / "bundle.yaml", train)
+    assert first.new_parts == ("model", "bundle")
+    assert (first.version.prompt, first.version.retrieval) == (None, None)
+
+    (folder / "bot" / "__pycache__" / "bot.pyc").write_bytes(b"compiled")
+    os.utime(folder / "bot" / "bot.py", (1, 1))
+    assert store.register(folder / "bundle.yaml", train).version == first.version
+
+    (folder / "bot" / "bot.py").write_text("def reply(message, history):\n    return 'no'\n")
+    second = store.register(folder / "bundle.yaml", train)
+    assert second.version.digest != first.version.digest
+    bundle = store.resolve("coded/1")
+    assert (bundle.prompt, bundle.knowledge, bundle.retriever, bundle.training_text) == ("", (), None, "")
+    unpacked = bundle.unpack_code(tmp_path / "unpacked")
+    assert [p.name for p in unpacked.iterdir()] == ["bot.py"]
+    assert "return message" in (unpacked / "bot.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda folder: (folder / "bott").mkdir(), "no file or folder 'bot'. Did you mean 'bott'"),
+        (lambda folder: (folder / "bot").mkdir(), "holds no source"),
+    ],
+)
+def test_source_that_is_not_there_is_refused(store, tmp_path, make, expected):
+    (tmp_path / "bundle.yaml").write_text(_CODE)
+    make(tmp_path)
+    with pytest.raises(ContentError, match=expected):
+        store.register(tmp_path / "bundle.yaml", train)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        ("openai", "{kind: chat, name: gpt, temperature: 0, input_usd_per_million: 2}"),
+        ("http", "{kind: external, name: theirs, version: '7'}"),
+    ],
+)
+def test_a_model_that_lies_elsewhere_is_known_by_what_is_said_of_it(store, tmp_path, kind, model):
+    (tmp_path / "prompt.md").write_text("Be kind.\n")
+    text = f"agent: far\nadapter: {{kind: {kind}}}\nprompt: {{file: prompt.md}}\nmodel: {model}\n"
+    text += "autonomy: {intents: {}}\n"
+    (tmp_path / "bundle.yaml").write_text(text)
+    first = store.register(tmp_path / "bundle.yaml", train).version
+    assert store.resolve("far@candidate").version == first
+    (tmp_path / "bundle.yaml").write_text(text.replace("gpt", "gpt-2").replace("'7'", "'8'"))
+    second = store.register(tmp_path / "bundle.yaml", train).version
+    assert second.digest != first.digest
+    assert second.prompt == first.prompt
+
+
 def test_another_store_gives_the_same_digest_and_opening_it_is_quiet(place, tmp_path):
     write_bundle(tmp_path / "b")
     code = (
@@ -671,67 +735,3 @@ def test_a_deleted_experiment_is_explained(fresh, tmp_path):
 def test_references_read_back_as_they_are_written():
     for text in ("a@candidate", "a v3"):
         assert str(parse_bundle_ref(text)) == text
-
-
-_CODE = """agent: coded
-adapter: {kind: callable, settings: {target: "bot:reply"}}
-model: {kind: code, path: bot}
-autonomy: {intents: {}}
-"""
-
-
-def test_an_agent_that_brings_its_own_source_is_stored_with_it(store, tmp_path):
-    folder = tmp_path / "b"
-    (folder / "bot" / "__pycache__").mkdir(parents=True)
-    (folder / "bot" / "bot.py").write_text("def reply(message, history):\n    return message\n")
-    (folder / "bundle.yaml").write_text(_CODE)
-    first = store.register(folder / "bundle.yaml", train)
-    assert first.new_parts == ("model", "bundle")
-    assert (first.version.prompt, first.version.retrieval) == (None, None)
-
-    (folder / "bot" / "__pycache__" / "bot.pyc").write_bytes(b"compiled")
-    os.utime(folder / "bot" / "bot.py", (1, 1))
-    assert store.register(folder / "bundle.yaml", train).version == first.version
-
-    (folder / "bot" / "bot.py").write_text("def reply(message, history):\n    return 'no'\n")
-    second = store.register(folder / "bundle.yaml", train)
-    assert second.version.digest != first.version.digest
-    bundle = store.resolve("coded/1")
-    assert (bundle.prompt, bundle.knowledge, bundle.retriever, bundle.training_text) == ("", (), None, "")
-    unpacked = bundle.unpack_code(tmp_path / "unpacked")
-    assert [p.name for p in unpacked.iterdir()] == ["bot.py"]
-    assert "return message" in (unpacked / "bot.py").read_text()
-
-
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (lambda folder: (folder / "bott").mkdir(), "no file or folder 'bot'. Did you mean 'bott'"),
-        (lambda folder: (folder / "bot").mkdir(), "holds no source"),
-    ],
-)
-def test_source_that_is_not_there_is_refused(store, tmp_path, make, expected):
-    (tmp_path / "bundle.yaml").write_text(_CODE)
-    make(tmp_path)
-    with pytest.raises(ContentError, match=expected):
-        store.register(tmp_path / "bundle.yaml", train)
-
-
-@pytest.mark.parametrize(
-    ("kind", "model"),
-    [
-        ("openai", "{kind: chat, name: gpt, temperature: 0, input_usd_per_million: 2}"),
-        ("http", "{kind: external, name: theirs, version: '7'}"),
-    ],
-)
-def test_a_model_that_lies_elsewhere_is_known_by_what_is_said_of_it(store, tmp_path, kind, model):
-    (tmp_path / "prompt.md").write_text("Be kind.\n")
-    text = f"agent: far\nadapter: {{kind: {kind}}}\nprompt: {{file: prompt.md}}\nmodel: {model}\n"
-    text += "autonomy: {intents: {}}\n"
-    (tmp_path / "bundle.yaml").write_text(text)
-    first = store.register(tmp_path / "bundle.yaml", train).version
-    assert store.resolve("far@candidate").version == first
-    (tmp_path / "bundle.yaml").write_text(text.replace("gpt", "gpt-2").replace("'7'", "'8'"))
-    second = store.register(tmp_path / "bundle.yaml", train).version
-    assert second.digest != first.digest
-    assert second.prompt == first.prompt

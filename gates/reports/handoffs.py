@@ -38,7 +38,8 @@ def _expected(expectation: EscalationExpectation) -> str:
         return "Expected: the agent serves the customer without a handover."
     to = f" to {label(expectation.queue)}" if expectation.queue else ""
     why = " or ".join(label(reason.value) for reason in expectation.reasons)
-    return f"Expected: handover{to} by turn {expectation.by_turn} ({why})."
+    when = "by the end" if expectation.by_turn is None else f"by turn {expectation.by_turn}"
+    return f"Expected: handover{to} {when} ({why})."
 
 
 def _happened(trajectory: Trajectory | None, show: Presenter) -> str:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-CHECKS_VERSION = 3
+CHECKS_VERSION = 4
 """Goes up whenever the same dataset could get another report."""
 
 _SHOWN_CASES = 5

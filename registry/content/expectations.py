@@ -69,6 +69,8 @@ def _labels() -> Iterator[Wanted]:
         ("documents-exist", "unknown_documents", "the documents named exist"),
         ("documents-quotable", "unquotable_documents", "the documents named are public and hold on the case's day"),
         ("calls-answered", "unanswered_calls", "every expected tool call has a fixture that answers it"),
+        ("fixtures-in-use", "idle_fixtures", "every fixture can answer some call"),
+        ("simulations-consistent", "simulation_mistakes", "a simulated customer can be played as the case asks"),
         ("calls-consistent", "contradictory_calls", "no tool call is both expected and forbidden"),
         ("one-level-per-intent", "other_level", "an intent has one autonomy level"),
         ("turns-said", "blank_turns", "in every customer turn something is said"),

@@ -15,6 +15,7 @@ from assay.registry import slices
 from assay.registry.content.datasets import DatasetReader, ReadCase, read_case_at
 from assay.registry.content.labels import MISTAKES, real_looking
 from assay.registry.content.similarity import Fingerprints, HeldTexts, NearestTexts, as_words, similarity
+from assay.registry.content.simulation_labels import lines_of
 from assay.registry.types.base import EscalationReason
 from assay.registry.types.case import Case
 from assay.registry.types.datacheck import DataExpectations
@@ -162,6 +163,9 @@ def _expectations(case: Case) -> int:
         len(e.must_say) + len(e.must_not_say) + len(e.tool_calls) + len(e.forbidden_tools)
         for e in (turn.expect for turn in case.turns)
     )
+    simulated = case.simulation.expect if case.simulation else None
+    if simulated is not None:
+        per_turn += len(simulated.tool_calls) + len(simulated.forbidden_tools) + len(simulated.must_say)
     return per_turn + len(case.expect.must_not_say) + int(case.expect.handoff is not None)
 
 
@@ -230,9 +234,9 @@ class _Trained:
     def find(self, case: Case) -> tuple[int, str]:
         if not self._places:
             return 0, ""
-        found = [
-            f"turn {n} {told}" for n, turn in enumerate(case.turns, start=1) if (told := self._like(turn.customer))
-        ]
+        texts = [(f"turn {n}", turn.customer) for n, turn in enumerate(case.turns, start=1)]
+        texts += lines_of(case.simulation) if case.simulation else ()
+        found = [f"{where} {told}" for where, text in texts if (told := self._like(text))]
         held = None if found else self._held.find(_said(case))
         if held is not None:
             found.append(f"holds {held[1]:.0%} of {self._places[held[0]]}")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from assay.registry.matching import same_json
+from assay.registry.content.fixture_labels import idle_fixtures, unanswered_calls
+from assay.registry.content.simulation_labels import simulation_mistakes
 from assay.registry.phrases import contains_any, contains_phrase, normalise
 from assay.registry.pii import find_by_form, undisguised
 from assay.registry.retrieval.documents import KnowledgeDocument
-from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case, TextExpectation
 
 __all__ = ["MISTAKES", "Documents", "real_looking"]
@@ -54,41 +54,6 @@ def _unquotable_documents(case: Case, documents: Documents) -> Iterator[str]:
             yield f"{name} held until {document.effective_to}"
         elif document.pending(case.date):
             yield f"{name} holds from {document.effective_from} on"
-
-
-def _unanswered_calls(case: Case, documents: Documents) -> Iterator[str]:
-    """A call that no fixture answers, or only ones that the calls before it have used up.
-
-    A fixture that asks for an argument which the expectation leaves open may still answer the call, and may be left.
-    """
-    del documents
-    left = [fixture.times for fixture in case.tools]
-    for number, turn in enumerate(case.turns, start=1):
-        for call in turn.expect.tool_calls:
-            able = [
-                place
-                for place, fixture in enumerate(case.tools)
-                if fixture.name == call.name and _compatible(fixture.arguments, call.arguments)
-            ]
-            if not able:
-                yield f"turn {number}: no fixture answers {call.name}"
-            elif all(left[place] == 0 for place in able):
-                yield f"turn {number}: the fixtures for {call.name} are used up by then"
-            _use_up(
-                left, [place for place in able if case.tools[place].arguments.keys() <= call.arguments.keys()], case
-            )
-
-
-def _use_up(left: list[int | None], sure: list[int], case: Case) -> None:
-    """Take one answer of the first fixture that is left; an error is tried once more, as agents do."""
-    for _ in range(2):
-        place = next((place for place in sure if left[place] != 0), None)
-        if place is None:
-            return
-        count = left[place]
-        left[place] = None if count is None else count - 1
-        if case.tools[place].error is None:
-            return
 
 
 def _contradictory_calls(case: Case, documents: Documents) -> Iterator[str]:
@@ -220,7 +185,8 @@ def _long_turns(case: Case, documents: Documents) -> Iterator[str]:
 MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
     "unknown_documents": _unknown_documents,
     "unquotable_documents": _unquotable_documents,
-    "unanswered_calls": _unanswered_calls,
+    "unanswered_calls": lambda case, _: unanswered_calls(case),
+    "idle_fixtures": lambda case, _: idle_fixtures(case),
     "contradictory_calls": _contradictory_calls,
     "impossible_phrases": _impossible_phrases,
     "blank_turns": _blank_turns,
@@ -231,6 +197,7 @@ MISTAKES: Mapping[str, Callable[[Case, Documents], Iterator[str]]] = {
     "inconsistent_handoffs": _inconsistent_handoffs,
     "personal_data": _personal_data,
     "long_turns": _long_turns,
+    "simulation_mistakes": lambda case, _: simulation_mistakes(case),
 }
 """Column of the table of cases to what finds its mistakes; the column counts them."""
 
@@ -240,10 +207,6 @@ def _named_documents(case: Case) -> Iterator[str]:
         yield from turn.expect.supporting_documents
     if case.expect.handoff:
         yield from case.expect.handoff.documents
-
-
-def _compatible(fixture: Mapping[str, JsonValue], call: Mapping[str, JsonValue]) -> bool:
-    return all(key not in call or same_json(value, call[key]) for key, value in fixture.items())
 
 
 def _shown(wanted: TextExpectation) -> str:

@@ -38,6 +38,20 @@ def _names(case: Case) -> Iterator[tuple[str, str, str]]:
             (f"{at}.supporting_documents.{j}", "document", name) for j, name in enumerate(expect.supporting_documents)
         )
     yield from _conversation_names(case)
+    yield from _simulation_names(case)
+
+
+def _simulation_names(case: Case) -> Iterator[tuple[str, str, str]]:
+    if case.simulation is None:
+        return
+    expect, reached = case.simulation.expect, case.simulation.goal.reached_when.called
+    if reached is not None:
+        yield "simulation.goal.reached_when.called.name", "tool", reached.name
+    for j, call in enumerate(expect.tool_calls):
+        yield f"simulation.expect.tool_calls.{j}.name", "tool", call.name
+    yield from (
+        (f"simulation.expect.forbidden_tools.{j}", "tool", name) for j, name in enumerate(expect.forbidden_tools)
+    )
 
 
 def _conversation_names(case: Case) -> Iterator[tuple[str, str, str]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from assay.registry import slices
 from assay.registry.errors import ContentError
 from assay.registry.strict import load_yaml, read_text
-from assay.registry.types.case import Dataset
+from assay.registry.types.case import Case, Dataset
 from assay.registry.types.suite import Suite
 
-__all__ = ["check_suite", "load_rule_packs", "load_suite"]
+__all__ = ["check_suite", "load_rule_packs", "load_suite", "require_simulations"]
+
+_SHOWN = 5
 
 
 def load_suite(path: Path) -> Suite:
@@ -41,12 +44,15 @@ def check_suite(suite: Suite, dataset: Dataset) -> None:
     """Hold a suite against its dataset: it is the one named, and every slice selects at least one of its cases.
 
     Raises:
-        ContentError: the suite is meant for another dataset, or a slice names nothing in this one.
+        ContentError: the suite is meant for another dataset, its customers are to be simulated and a case does not say
+            how, or a slice names nothing in this one.
     """
     if suite.dataset != dataset.info.name:
         raise ContentError(
             f"suite {suite.name!r} is meant for the dataset {suite.dataset!r}, this one is {dataset.info.name!r}"
         )
+    if suite.replay.mode == "simulated":
+        require_simulations(dataset.cases, where=f"suite {suite.name!r}, dataset {dataset.info.name!r}")
     cases = {case.id: case.attributes() for case in dataset.cases}
     problems: list[str] = []
     for text in suite.slices:
@@ -56,6 +62,23 @@ def check_suite(suite: Suite, dataset: Dataset) -> None:
             problems.append(f"suite {suite.name!r}, dataset {dataset.info.name!r}: {error}")
     if problems:
         raise ContentError("\n".join(problems))
+
+
+def require_simulations(cases: Iterable[Case], *, where: str) -> None:
+    """Refuse to simulate customers that nobody described.
+
+    Raises:
+        ContentError: a case has no simulation; names the first of them.
+    """
+    without = [case.id for case in cases if case.simulation is None]
+    if without:
+        more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
+        raise ContentError(
+            f"'mode: simulated' needs a 'simulation' in every case, and there is none in: "
+            f"{', '.join(without[:_SHOWN])}{more}. Add one to each, or use 'mode: scripted'",
+            file=where,
+            key="replay.mode",
+        )
 
 
 def load_rule_packs(folder: Path) -> dict[str, str]:

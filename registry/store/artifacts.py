@@ -79,8 +79,11 @@ def newest_first(connection: Connection, name: str) -> list[ModelVersion]:
             return sorted(found, key=version_number, reverse=True)
 
 
-def download(connection: Connection, version: ModelVersion, into: Path) -> Path:
-    """Copy the files of a version into the folder `into`.
+def download(connection: Connection, version: ModelVersion, into: Path, only: str = "") -> Path:
+    """Copy the files of a version into the folder `into`, or only one of them.
+
+    Returns:
+        The folder with the files, or the one file.
 
     Raises:
         IntegrityError: they cannot be read.
@@ -92,7 +95,10 @@ def download(connection: Connection, version: ModelVersion, into: Path) -> Path:
     try:
         # The version's own address, not models:/, which MLflow would look up at its process-wide address.
         source = connection.client.get_model_version_download_uri(version.name, str(version.version))
-        path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=connection.uri)
+        address = f"{source.rstrip('/')}/{only}" if only else source
+        path = mlflow.artifacts.download_artifacts(
+            artifact_uri=address, dst_path=str(into), tracking_uri=connection.uri
+        )
     except Exception as error:
         raise IntegrityError(f"the files of {label} cannot be read: {' '.join(str(error).split())[:300]}") from error
     return Path(path)

@@ -45,8 +45,14 @@ class Connection:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.uri = workspace.tracking_uri
-        self.client: MlflowClient = _client(workspace)
+        self._client = _client(workspace)
         self._experiments: dict[str, str] = {}
+
+    @property
+    def client(self) -> MlflowClient:
+        """The client. MLflow's process-wide address is that of this store from now on, whoever set it in between."""
+        _point_at(self.uri)
+        return self._client
 
     def experiment(self, agent: str) -> str:
         """Id of the experiment of `agent`, which is made where it does not exist."""
@@ -124,6 +130,17 @@ def _environment_kept(name: str) -> Iterator[None]:
             os.environ[name] = before
 
 
+def _point_at(uri: str) -> None:
+    """Set the process-wide address, which parts of MLflow ask for even where a client has its own."""
+    import mlflow
+
+    if mlflow.get_tracking_uri() != uri:
+        with _environment_kept("MLFLOW_TRACKING_URI"):
+            mlflow.set_tracking_uri(uri)
+    if mlflow.get_registry_uri() != uri:
+        mlflow.set_registry_uri(uri)
+
+
 def _client(workspace: Workspace) -> MlflowClient:
     os.environ.update(_FORCED)
     for name in _DROPPED:
@@ -138,9 +155,7 @@ def _client(workspace: Workspace) -> MlflowClient:
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)
     try:
-        with _environment_kept("MLFLOW_TRACKING_URI"):
-            mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
+        _point_at(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
     except Exception as error:

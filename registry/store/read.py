@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_FILE",
+    "KNOWLEDGE_FOLDER",
     "MODEL_FILE",
+    "RETRIEVAL_FILE",
     "TRAINING_FILE",
     "ModelSource",
+    "check_bundle",
+    "check_retrieval",
     "label",
     "model_file",
     "pinned_version",
@@ -40,6 +44,7 @@ __all__ = [
     "read_prompt",
     "read_retrieval",
     "read_stored_bundle",
+    "same_digest",
 ]
 
 BUNDLE_FILE = "bundle.json"
@@ -47,8 +52,8 @@ MODEL_FILE = "model.pkl"
 TRAINING_FILE = "utterances.csv"
 SOURCE_FILE = "source.zip"
 CONFIG_FILE = "model.json"
-_RETRIEVAL_FILE = "artifacts/retrieval.json"
-_KNOWLEDGE_FOLDER = "artifacts/knowledge"
+RETRIEVAL_FILE = "retrieval.json"
+KNOWLEDGE_FOLDER = "knowledge"
 
 
 class ModelSource(Protocol):
@@ -72,14 +77,21 @@ def read_stored_bundle(connection: Connection, version: ModelVersion, into: Path
     Raises:
         IntegrityError: it is missing, unreadable, or not what was registered.
     """
-    path = download(connection, version, into) / BUNDLE_FILE
     what = f"{BUNDLE_FILE} of {label(version)}"
+    stored = check_bundle(download(connection, version, into, BUNDLE_FILE), what)
+    same_digest(what, tags_of(version).get(DIGEST_TAG), stored.digest)
+    if stored.name != version.name:
+        raise IntegrityError(f"{what} is of the agent {stored.name!r}, not {version.name!r}")
+    return stored
+
+
+def check_bundle(path: Path, what: str) -> StoredBundle:
+    """A `bundle.json` that is consistent in itself. Raises IntegrityError, with `what` as its name."""
     try:
         stored = StoredBundle.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise IntegrityError(f"{what} cannot be read: {' '.join(str(error).split())[:300]}") from error
-    _same(what, tags_of(version).get(DIGEST_TAG), digest_of(stored.manifest))
-    _same(what, stored.digest, digest_of(stored.manifest))
+    same_digest(what, stored.digest, digest_of(stored.manifest))
     manifest = stored.manifest
     wanted = {"prompt": manifest.prompt_digest, "retrieval": None, "model": manifest.model_digest}
     if manifest.retrieval is not None and manifest.knowledge_digest is not None:
@@ -87,9 +99,9 @@ def read_stored_bundle(connection: Connection, version: ModelVersion, into: Path
     for kind, digest in wanted.items():
         pinned = stored.parts.get(kind)
         if digest is not None or pinned is not None:
-            _same(f"the {kind} named in {what}", digest, pinned.digest if pinned else None)
-    if not stored.name == manifest.agent == version.name:
-        raise IntegrityError(f"{what} is of the agent {manifest.agent!r}, not {version.name!r}")
+            same_digest(f"the {kind} named in {what}", digest, pinned.digest if pinned else None)
+    if stored.name != manifest.agent:
+        raise IntegrityError(f"{what} is of the agent {manifest.agent!r}, not {stored.name!r}")
     return stored
 
 
@@ -106,7 +118,7 @@ def read_prompt(connection: Connection, pinned: ArtifactVersion) -> str:
     if found is None:
         raise IntegrityError(f"{what} is gone; it was stored with digest {pinned.digest[:12]}")
     text = found.template if isinstance(found.template, str) else ""
-    _same(what, pinned.digest, prompt_digest(text))
+    same_digest(what, pinned.digest, prompt_digest(text))
     return text
 
 
@@ -116,17 +128,21 @@ def read_retrieval(connection: Connection, version: ModelVersion, digest: str, i
     Raises:
         IntegrityError: the config or a knowledge file was edited, added or removed; names the file.
     """
-    folder = download(connection, version, into)
-    what = f"the retrieval config {label(version)}"
+    return check_retrieval(download(connection, version, into) / "artifacts", label(version), digest)
+
+
+def check_retrieval(folder: Path, name: str, digest: str) -> Path:
+    """The folder with the knowledge, where `folder` holds a retrieval config. Raises IntegrityError, with `name`."""
+    what = f"the retrieval config {name}"
     try:
-        stored = StoredRetrieval.model_validate_json((folder / _RETRIEVAL_FILE).read_bytes())
+        stored = StoredRetrieval.model_validate_json((folder / RETRIEVAL_FILE).read_bytes())
     except (OSError, ValidationError) as error:
         raise IntegrityError(f"{what} cannot be read: {' '.join(str(error).split())[:300]}") from error
-    _same(what, digest, retrieval_digest(stored.config, stored.knowledge_digest))
-    present = digest_tree(folder / _KNOWLEDGE_FOLDER)
-    for name in sorted({*stored.documents, *present}):
-        _same(f"the knowledge file {name} of {label(version)}", stored.documents.get(name), present.get(name))
-    return folder / _KNOWLEDGE_FOLDER
+    same_digest(what, digest, retrieval_digest(stored.config, stored.knowledge_digest))
+    present = digest_tree(folder / KNOWLEDGE_FOLDER)
+    for file in sorted({*stored.documents, *present}):
+        same_digest(f"the knowledge file {file} of {name}", stored.documents.get(file), present.get(file))
+    return folder / KNOWLEDGE_FOLDER
 
 
 def read_model(
@@ -140,13 +156,13 @@ def read_model(
     folder = download(connection, version, into)
     name = model_file(source.model)
     data, text = (path.read_bytes() if path.is_file() else None for path in (folder / name, folder / TRAINING_FILE))
-    _same(f"the model {label(version)} ({name})", digest, None if data is None else digest_bytes(data))
+    same_digest(f"the model {label(version)} ({name})", digest, None if data is None else digest_bytes(data))
     assert data is not None
     if not isinstance(source.model, TriageConfig):
         return data, ""
     utterances = "" if text is None else text.decode("utf-8", errors="surrogatepass")
     trained = None if text is None else training_digest(source.model, utterances)
-    _same(f"the training text of {label(version)} ({TRAINING_FILE})", source.model_source_digest, trained)
+    same_digest(f"the training text of {label(version)} ({TRAINING_FILE})", source.model_source_digest, trained)
     return data, utterances
 
 
@@ -168,7 +184,8 @@ def pinned_version(connection: Connection, pinned: ArtifactVersion) -> ModelVers
     raise IntegrityError(f"{pinned.name} v{pinned.version} is gone; it was stored with digest {pinned.digest[:12]}")
 
 
-def _same(what: str, stored: str | None, found: str | None) -> None:
+def same_digest(what: str, stored: str | None, found: str | None) -> None:
+    """Raises IntegrityError where the digest found is not the one that was stored; `what` names the thing."""
     if stored == found and found is not None:
         return
     then = f"digest {stored[:12]}" if stored else "not there"

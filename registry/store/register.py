@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from assay.registry.digest import canonical_json, digest_bytes, digest_of
 from assay.registry.errors import AssayError, ContentError, IntegrityError
 from assay.registry.store.artifacts import add_version, find_version, tags_of, version_number
+from assay.registry.store.bundle_model import make_loadable, write_bundle
+from assay.registry.store.bundle_parts import Parts
 from assay.registry.store.connection import Connection, absent
 from assay.registry.store.contents import BundleFiles, StoredBundle, StoredRetrieval, prompt_digest, retrieval_digest
 from assay.registry.store.estimators import dump_estimator
+from assay.registry.store.mlflow_models import MlflowModel, fetch_model
 from assay.registry.store.read import (
-    BUNDLE_FILE,
     MODEL_FILE,
     TRAINING_FILE,
     model_file,
@@ -28,7 +30,7 @@ from assay.registry.store.read import (
     read_stored_bundle,
 )
 from assay.registry.store.refs import DIGEST_TAG, SOURCE_TAG, model_name, prompt_name, retrieval_name
-from assay.registry.types.bundle import ArtifactVersion, BundleManifest, TriageConfig, TriageSource
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, MlflowConfig, TriageConfig, TriageSource
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -41,11 +43,14 @@ Trainer = Callable[[TriageConfig, str], object]
 class Registrar:
     """Registers one bundle. `created` collects the names of what had to be made."""
 
-    def __init__(self, connection: Connection, files: BundleFiles, scratch: Path) -> None:
+    def __init__(self, connection: Connection, files: BundleFiles, scratch: Path, loader: str | None) -> None:
         self._connection = connection
         self._files = files
         self._scratch = scratch
         self._agent = files.source.agent
+        self._loader = loader
+        self._model_bytes = b""
+        self._mlflow_model: MlflowModel | None = None
         self.created: list[str] = []
 
     def run(self, train: Trainer) -> tuple[int, StoredBundle]:
@@ -109,16 +114,23 @@ class Registrar:
 
     def _model(self, train: Trainer) -> ArtifactVersion:
         source = self._files.model_source_digest
-        name = model_name(self._agent, self._files.model.kind)
+        config = self._files.model
+        name = model_name(self._agent, config.kind)
+        if isinstance(config, MlflowConfig):
+            self._mlflow_model = fetch_model(self._connection, config)
 
         def check(version: ModelVersion, into: Path) -> None:
-            read_model(self._connection, version, tags_of(version).get(DIGEST_TAG, ""), self._files, into)
+            digest = tags_of(version).get(DIGEST_TAG, "")
+            self._model_bytes, _ = read_model(self._connection, version, digest, self._files, into)
+            if self._mlflow_model is not None:
+                self._mlflow_model.check(self._model_bytes)
 
         found = self._find(name, SOURCE_TAG, source, check)
         if found is not None:
             return ArtifactVersion(name=name, version=version_number(found), digest=tags_of(found)[DIGEST_TAG])
         # Made before anything is written to MLflow, so that a training that fails leaves nothing there.
         data, write = self._made(train)
+        self._model_bytes = data
         tags = {DIGEST_TAG: digest_bytes(data), SOURCE_TAG: source}
         made = self._add("model", name, tags, write)
         return ArtifactVersion(name=name, version=version_number(made), digest=tags[DIGEST_TAG])
@@ -128,6 +140,8 @@ class Registrar:
         config, text = self._files.model, self._files.utterances
         if not isinstance(config, TriageConfig):
             data = self._files.code or canonical_json(config)
+            if self._mlflow_model is not None:
+                data = self._mlflow_model.record
             return data, lambda folder, _: _write_file(folder, model_file(config), data)
         try:
             estimator = train(config, text)
@@ -148,18 +162,22 @@ class Registrar:
             if read_stored_bundle(self._connection, version, into) != stored:
                 raise IntegrityError("the same content with other parts")
 
+        def write(folder: Path, model_id: str) -> None:
+            files = self._files
+            parts = Parts(
+                files.prompt, files.retrieval, files.knowledge, files.model, self._model_bytes, self._mlflow_model
+            )
+            write_bundle(folder, model_id, stored, parts, self._loader)
+
         found = self._find(stored.name, DIGEST_TAG, stored.digest, check)
         if found is not None:
+            if self._loader is not None:
+                make_loadable(self._connection, found, write, self._scratch)
             return version_number(found)
         tags = {DIGEST_TAG: stored.digest}
         for kind, part in stored.parts.items():
             tags[f"assay.{kind}"] = f"{part.name} v{part.version}"
             tags[f"assay.{kind}_digest"] = part.digest
-
-        def write(folder: Path, model_id: str) -> None:
-            del model_id
-            folder.mkdir()
-            (folder / BUNDLE_FILE).write_bytes(canonical_json(stored))
 
         return version_number(self._add("bundle", stored.name, tags, write))
 

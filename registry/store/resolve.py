@@ -12,6 +12,7 @@ from assay.registry.errors import ContentError, IntegrityError
 from assay.registry.retrieval.documents import KnowledgeDocument, load_knowledge
 from assay.registry.store.connection import Connection
 from assay.registry.store.estimators import load_estimator
+from assay.registry.store.mlflow_models import MlflowModel, fetch_model
 from assay.registry.store.read import (
     label,
     pinned_version,
@@ -21,7 +22,7 @@ from assay.registry.store.read import (
     read_stored_bundle,
 )
 from assay.registry.store.source import unpack_source
-from assay.registry.types.bundle import ArtifactVersion, BundleManifest, BundleVersion
+from assay.registry.types.bundle import ArtifactVersion, BundleManifest, BundleVersion, MlflowConfig
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -44,6 +45,8 @@ class ResolvedBundle:
     model_bytes: bytes = field(repr=False)
     training_text: str = field(repr=False)
     """The text that the model was trained from; empty where Assay did not train it."""
+    mlflow_model: MlflowModel | None = None
+    """A copy of the model's files, where the agent is a model that was in MLflow before."""
 
     @property
     def documents(self) -> dict[str, str]:
@@ -116,7 +119,11 @@ def resolve(connection: Connection, version: ModelVersion) -> ResolvedBundle:
         knowledge = _knowledge(connection, found.retrieval, Path(scratch) / "retrieval")
         model = pinned_version(connection, found.model)
         data, training = read_model(connection, model, found.model.digest, found.manifest, Path(scratch) / "model")
-    return ResolvedBundle(version=found, prompt=prompt, knowledge=knowledge, model_bytes=data, training_text=training)
+    copy = None
+    if isinstance(found.manifest.model, MlflowConfig):
+        copy = fetch_model(connection, found.manifest.model)
+        copy.check(data)
+    return ResolvedBundle(found, prompt, knowledge, data, training, copy)
 
 
 def _knowledge(connection: Connection, pinned: ArtifactVersion | None, into: Path) -> tuple[KnowledgeDocument, ...]:

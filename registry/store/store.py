@@ -72,13 +72,17 @@ class Store:
 
     # --- bundles -------------------------------------------------------------------------------------------
 
-    def register(self, bundle_file: Path, train: Callable[[TriageConfig, str], object]) -> Registration:
+    def register(
+        self, bundle_file: Path, train: Callable[[TriageConfig, str], object], *, loader: str | None = None
+    ) -> Registration:
         """Register a bundle and let the alias `candidate` point at it. Equal content is never registered twice.
 
         Args:
             bundle_file: a `bundle.yaml`.
             train: makes a triage model from its config and the text of the utterances file; called only when no
                 stored model was trained from the same.
+            loader: module of the installed package with which MLflow loads the bundle as a model (it has
+                `_load_pyfunc(path)`). Without one the version holds the manifest only and cannot be served.
 
         Raises:
             ContentError: the file, or something it names, is missing or ill-formed.
@@ -88,7 +92,7 @@ class Store:
 
         files = read_bundle(bundle_file)
         with tempfile.TemporaryDirectory(prefix="assay-") as scratch:
-            registrar = Registrar(self._connection, files, Path(scratch))
+            registrar = Registrar(self._connection, files, Path(scratch), loader)
             number, stored = registrar.run(train)
         self._connection.client.set_registered_model_alias(stored.name, "candidate", str(number))
         version = BundleVersion(

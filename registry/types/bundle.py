@@ -121,11 +121,14 @@ class CodeConfig(Frozen):
     path: Annotated[str, Field(min_length=1)]
 
 
+MLFLOW_URI_PATTERN = r"^models:/[^/@]+/[1-9][0-9]*$"
+
+
 class MlflowConfig(Frozen):
     """A model that is registered in MLflow, pinned by number."""
 
     kind: Literal["mlflow"]
-    uri: Annotated[str, Field(pattern=r"^models:/[^/@]+/[1-9][0-9]*$")]
+    uri: Annotated[str, Field(pattern=MLFLOW_URI_PATTERN)]
 
 
 def _with_kind(value: Any) -> Any:

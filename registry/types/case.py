@@ -5,9 +5,30 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from assay.registry.types.base import AutonomyLevel, EscalationReason, Frozen, JsonValue, Name, RiskTier
+from assay.registry.types.expectation import ExpectedCall, TextExpectation
+from assay.registry.types.fixture import State, ToolFixture, state_problems
+from assay.registry.types.simulation import Simulation
+
+__all__ = [
+    "Case",
+    "ConversationExpectation",
+    "Customer",
+    "CustomerTurn",
+    "Dataset",
+    "DatasetInfo",
+    "EscalationExpectation",
+    "ExpectedCall",
+    "HandoffExpectation",
+    "PersonalDataKind",
+    "PersonalDatum",
+    "TextExpectation",
+    "ToolFixture",
+    "TurnExpectation",
+]
 
 PersonalDataKind = Literal[
     "name",
@@ -38,22 +59,6 @@ class Customer(Frozen):
     personal_data: tuple[PersonalDatum, ...] = ()
 
 
-class TextExpectation(Frozen):
-    """Satisfied when at least one of the phrases stands in the text.
-
-    Phrases are compared case-insensitively, with white space and typographic quotes normalised.
-    """
-
-    any_of: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-
-
-class ExpectedCall(Frozen):
-    """A tool call that has to happen. `arguments` is the subset of arguments that must match."""
-
-    name: Name
-    arguments: dict[str, JsonValue] = {}
-
-
 class TurnExpectation(Frozen):
     """What the agent owes the customer in answer to one customer turn."""
 
@@ -72,28 +77,6 @@ class CustomerTurn(Frozen):
     golden_reply: str | None = None
 
 
-class ToolFixture(Frozen):
-    """What a back-office tool answers in this case.
-
-    The first fixture whose `name` is equal and whose `arguments` are all present and equal in the call
-    answers it. `times` limits how often it answers; after that the next matching fixture does. Exactly
-    one of `result` and `error` is given.
-    """
-
-    name: Name
-    arguments: dict[str, JsonValue] = {}
-    result: JsonValue = None
-    error: str | None = None
-    latency_s: Annotated[float, Field(ge=0)] = 0.0
-    times: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_outcome(self) -> ToolFixture:
-        if (self.result is None) == (self.error is None):
-            raise ValueError("give exactly one of 'result' and 'error'")
-        return self
-
-
 class HandoffExpectation(Frozen):
     """What the handoff packet has to carry, so that the customer does not start again."""
 
@@ -106,6 +89,7 @@ class HandoffExpectation(Frozen):
 class EscalationExpectation(Frozen):
     """Whether a person has to take over, why, and from which customer turn on (1-based).
 
+    `by_turn` may be left out only in a case with a simulation, which tells when the escalation becomes due.
     `near_miss_of` are the reasons for which it looks as if a person had to take over although none has to.
     """
 
@@ -117,7 +101,7 @@ class EscalationExpectation(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> EscalationExpectation:
-        if self.required and (not self.reasons or self.by_turn is None):
+        if self.required and not self.reasons:
             raise ValueError("a required escalation needs 'reasons' and 'by_turn'")
         if not self.required and (self.reasons or self.by_turn is not None or self.queue is not None):
             raise ValueError("an escalation that is not required has no 'reasons', 'by_turn' or 'queue'")
@@ -161,17 +145,28 @@ class Case(Frozen):
     date: dt.date
     customer: Customer | None = None
     turns: Annotated[tuple[CustomerTurn, ...], Field(min_length=1)]
+    state: State = Field(default={}, exclude_if=lambda given: not given)
+    """What the back office knows when the conversation begins, for fixtures that read and change it."""
     tools: tuple[ToolFixture, ...] = ()
     expect: ConversationExpectation
+    simulation: Simulation | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Who speaks in `simulated` mode, in place of `turns`."""
     labels: dict[str, JsonValue] = {}
 
     @model_validator(mode="after")
     def _turns_exist(self) -> Case:
-        by_turn = self.expect.escalation.by_turn
+        escalation, by_turn = self.expect.escalation, self.expect.escalation.by_turn
+        if escalation.required and by_turn is None and self.simulation is None:
+            _raise([(("expect", "escalation"), "a required escalation needs 'reasons' and 'by_turn'")])
         if by_turn is not None and by_turn > len(self.turns):
             raise ValueError(
                 f"'expect.escalation.by_turn' is {by_turn} but the case has {len(self.turns)} customer turns"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _state_exists(self) -> Case:
+        _raise(list(state_problems(self.state, self.tools)))
         return self
 
     def attributes(self) -> dict[str, tuple[str, ...]]:
@@ -188,6 +183,16 @@ class Case(Frozen):
             "escalation_reason": tuple(reason.value for reason in escalation.reasons),
             "near_miss": tuple(reason.value for reason in escalation.near_miss_of),
         }
+
+
+def _raise(problems: list[tuple[tuple[str | int, ...], str]]) -> None:
+    """Raise problems, each at its own place in the case."""
+    found = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{text}", {"text": text}), loc=loc, input=None)
+        for loc, text in problems
+    ]
+    if found:
+        raise ValidationError.from_exception_data("Case", found)
 
 
 def _escalation_values(escalation: EscalationExpectation) -> tuple[str, ...]:

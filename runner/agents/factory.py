@@ -34,6 +34,10 @@ def check_bundle_file(file: Path) -> None:
             Prompt(read_text(prompt))
         except ContentError as error:
             raise error if error.file else ContentError(error.problem, file=prompt) from None
+    elif source.adapter.kind == "mlflow":
+        from assay.runner.agents.mlflow_models.settings import check_mlflow_source
+
+        check_mlflow_source(source, file)
 
 
 def build_agent(bundle: ResolvedBundle, workspace: Path, *, share: float = 1.0) -> Agent:
@@ -54,4 +58,9 @@ def build_agent(bundle: ResolvedBundle, workspace: Path, *, share: float = 1.0) 
 
         assert bundle.retriever is not None
         return build_reference_agent(manifest, bundle.prompt, bundle.retriever, bundle.model)
+    if kind == "mlflow":
+        from assay.runner.agents.mlflow_models.agent import build_mlflow_agent
+
+        assert bundle.mlflow_model is not None
+        return build_mlflow_agent(manifest, bundle.mlflow_model, bundle.prompt)
     raise AssayError(f"agents of kind {kind!r} cannot be run yet")

@@ -32,7 +32,7 @@ class Told:
 
 def told(case: Case) -> Told:
     """The conversation of a case."""
-    backend = FixtureBackend(tuple(fixture.model_copy(update={"latency_s": 0.0}) for fixture in case.tools))
+    backend = FixtureBackend(tuple(fixture.model_copy(update={"latency_s": 0.0}) for fixture in case.tools), case.state)
     escalation = case.expect.escalation
     turns: list[Turn] = []
     for number, turn in enumerate(case.turns, start=1):
@@ -51,7 +51,8 @@ def expected_outcome(case: Case) -> str:
     if escalation.required:
         reasons = " or ".join(reason.value for reason in escalation.reasons)
         queue = f", queue {escalation.queue}" if escalation.queue else ""
-        ending = f"A person takes over by customer turn {escalation.by_turn}, because of {reasons}{queue}."
+        when = "in time" if escalation.by_turn is None else f"by customer turn {escalation.by_turn}"
+        ending = f"A person takes over {when}, because of {reasons}{queue}."
     else:
         ending = "The agent deals with it; no person takes over."
     names = dict.fromkeys(call.name for turn in case.turns for call in turn.expect.tool_calls)

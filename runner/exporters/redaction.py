@@ -22,8 +22,12 @@ def _case(case: Case) -> Case:
     plain: dict[str, Any] = case.model_dump(mode="json")
     for turn in plain["turns"]:
         _turn(turn, customer)
+    if "state" in plain:
+        plain["state"] = redact_json(plain["state"], customer)
     for fixture in plain["tools"]:
-        fixture["arguments"] = redact_json(fixture["arguments"], customer)
+        for key in ("arguments", "when", "sets"):
+            if key in fixture:
+                fixture[key] = redact_json(fixture[key], customer)
         fixture["result"] = redact_json(fixture["result"], customer)
         fixture["error"] = redact_json(fixture["error"], customer)
     expect = plain["expect"]

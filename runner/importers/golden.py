@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from assay.registry.digest import canonical_json
 from assay.registry.errors import ContentError
+from assay.registry.fixtures import as_text, literal
 from assay.registry.strict import plain_json, validation_problems
 from assay.registry.types.base import EscalationReason, JsonValue
 from assay.registry.types.case import Case
@@ -135,13 +136,18 @@ def _answers(calls: Sequence[Call]) -> list[JsonValue]:
             runs.append((call, 1))
     made: list[JsonValue] = []
     for number, (call, times) in enumerate(runs, start=1):
-        fixture = {"name": call.name, "arguments": call.arguments, **_outcome(call)}
+        arguments = {name: literal(value) for name, value in call.arguments.items()}
+        fixture = {"name": call.name, "arguments": arguments, **_as_fixture(_outcome(call))}
         made.append(fixture if number == len(runs) else {**fixture, "times": times})
     return made
 
 
 def _outcome(call: Call) -> dict[str, JsonValue]:
     return {"error": call.error} if call.error is not None else {"result": call.result}
+
+
+def _as_fixture(outcome: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {key: as_text(value) for key, value in outcome.items()}
 
 
 def _no_json(error: Exception) -> tuple[str, str]:

@@ -49,7 +49,14 @@ class ScorerContext(Frozen):
 
 
 def has_own_turns(case: Case, trajectory: Trajectory) -> bool:
-    """Whether a recording has turns of its own, so that what a case says of a turn cannot be placed in it."""
+    """Whether a conversation has turns of its own, so that what a case says of a turn cannot be placed in it.
+
+    So has a recording with another number of turns, and any conversation of a case that does not tell by which turn the
+    required escalation was due, which only simulated customers can leave open.
+    """
+    escalation = case.expect.escalation
+    if escalation.required and escalation.by_turn is None:
+        return True
     return trajectory.mode == "recorded" and len(trajectory.turns) != len(case.turns)
 
 

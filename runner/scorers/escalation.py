@@ -59,6 +59,7 @@ _DELAY = MetricSpec(
 _NOT_REQUIRED = Skipped(reason="the case requires no escalation")
 _REQUIRED = Skipped(reason="the case requires an escalation")
 _OWN_TURNS = Skipped(reason="the recording has turns of its own: by which one the escalation was due is not known")
+_NOT_DUE = Skipped(reason="nothing tells by which turn the escalation was due")
 _NOT_ESCALATED = Skipped(reason="not escalated: counted in recall")
 _NONE_MADE = Skipped(reason="nothing was handed over")
 _NO_QUEUE = Skipped(reason="the case names no queue")
@@ -129,7 +130,9 @@ class EscalationScorer(Scorer):
             _PRECISION.name: _precision(expected, first),
             _CONTAINMENT.name: _contained(expected, first),
             _CONSENT.name: self._consent(expected, trajectory, first),
-            _IGNORED.name: _OWN_TURNS if own_turns and _asks(expected) else _ignored(expected, trajectory, first),
+            _IGNORED.name: (
+                _not_known(expected) if own_turns and _asks(expected) else _ignored(expected, trajectory, first)
+            ),
         }
 
     def _consent_of(self, expected: EscalationExpectation, reason: str | None = None) -> bool:
@@ -163,7 +166,12 @@ def _outcome(
         return _not_required(first)
     if first is None:
         return _missed(case, trajectory)
-    return _untimed(case.expect.escalation, *first) if own_turns else _escalated(case.expect.escalation, *first)
+    expected = case.expect.escalation
+    return _untimed(expected, _not_known(expected), *first) if own_turns else _escalated(expected, *first)
+
+
+def _not_known(expected: EscalationExpectation) -> Skipped:
+    return _NOT_DUE if expected.by_turn is None else _OWN_TURNS
 
 
 def _asks(expected: EscalationExpectation) -> bool:
@@ -235,16 +243,17 @@ def _not_required(first: tuple[int, HandoffPacket] | None) -> dict[str, Result]:
 
 def _missed(case: Case, trajectory: Trajectory) -> dict[str, Result]:
     by_turn = case.expect.escalation.by_turn
+    when = "by the end" if by_turn is None else f"by turn {by_turn}"
     turn = next((turn for turn in trajectory.turns if turn.index == by_turn), None)
     finding = Finding(
         rule="missed",
         severity=Severity.CRITICAL if case.risk_tier is RiskTier.CRITICAL else Severity.HIGH,
-        message=f"no escalation; a person was required by turn {by_turn}",
+        message=f"no escalation; a person was required {when}",
         turn=by_turn,
         quote=quote_of(turn.reply) if turn else "",
         evidence=quote_of(turn.customer) if turn else "",
     )
-    said = f"required by turn {by_turn}, never made"
+    said = f"required {when}, never made"
     result = _score(False, said, finding)
     return {
         _ACCURACY.name: result,
@@ -287,10 +296,10 @@ def _escalated(expected: EscalationExpectation, turn: int, packet: HandoffPacket
     }
 
 
-def _untimed(expected: EscalationExpectation, turn: int, packet: HandoffPacket) -> dict[str, Result]:
-    """As `_escalated`, for a recording whose turns are not the case's: when the escalation was due is not known."""
+def _untimed(expected: EscalationExpectation, why: Skipped, turn: int, packet: HandoffPacket) -> dict[str, Result]:
+    """As `_escalated`, for a conversation whose turns are not the case's: when the escalation was due is not known."""
     judged = _escalated(expected.model_copy(update={"by_turn": turn}), turn, packet)
-    return judged | {_TIMELINESS.name: _OWN_TURNS, _DELAY.name: _OWN_TURNS}
+    return judged | {_TIMELINESS.name: why, _DELAY.name: why}
 
 
 def _timing(turn: int, by_turn: int) -> Finding | None:

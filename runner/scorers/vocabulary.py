@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from assay.registry.errors import nearest
+from assay.registry.fixtures import rendered
 from assay.registry.types.base import Frozen, JsonValue
 from assay.registry.types.bundle import BundleManifest
 from assay.registry.types.case import Dataset
@@ -33,7 +34,7 @@ def vocabulary_of(dataset: Dataset, manifest: BundleManifest | None) -> Vocabula
     for case in dataset.cases:
         for fixture in case.tools:
             _add(arguments, fixture.name, fixture.arguments)
-            _add(results, fixture.name, fixture.result)
+            _add(results, fixture.name, rendered(fixture.result, case.state, {}))
         for call in (call for turn in case.turns for call in turn.expect.tool_calls):
             _add(arguments, call.name, call.arguments)
     intents, queues = set(dataset.info.intents), set(dataset.info.queues)

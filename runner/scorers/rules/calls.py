@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
+from assay.registry.fixtures import rendered
 from assay.registry.phrases import amounts, contains_digits, mentions, normalise, quote_of
 from assay.registry.types.base import AutonomyLevel, JsonValue
 from assay.registry.types.trajectory import Say, ToolCall, Triage
@@ -71,7 +72,8 @@ def _needed(condition: RequiresBefore) -> str:
 def _told_early(condition: RequiresBefore, view: View, met: int | None) -> list[Violation]:
     """Amounts out of the tools' results that the agent tells before the needed result, and nobody else told."""
     names = view.named(condition.data_of)
-    results = [fixture.result for fixture in view.case.tools if fixture.name in names]
+    case = view.case
+    results = [rendered(fixture.result, case.state, {}) for fixture in case.tools if fixture.name in names]
     results += [act.call.result for act in view.acts(condition.data_of)]
     secret = {a for result in results for number in numbers_in(result) for a in amounts(f"${number:.2f}")}
     broken: list[Violation] = []

@@ -1,0 +1,1 @@
+"""Agents that are Python code of a team's own, run in processes and an environment of their own."""

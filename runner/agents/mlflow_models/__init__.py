@@ -1,0 +1,1 @@
+"""Agents that are models in MLflow: ResponsesAgent, ChatAgent, ChatModel, and any pyfunc that takes messages."""
