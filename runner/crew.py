@@ -199,9 +199,7 @@ class _Sharing:
 
     def _look_at_budgets(self) -> None:
         if not self.stopped:
-            self.stopped = budget_spent(
-                self.spent_usd, self.began, self.limits, f"{self.ended:,} of {self.total:,}"
-            )
+            self.stopped = budget_spent(self.spent_usd, self.began, self.limits, f"{self.ended:,} of {self.total:,}")
             if self.stopped:
                 self.crew.halt()
 

@@ -81,8 +81,8 @@ class Worker:
 
         self.job = job
         self.journal = Journal(job.stores.journal)
-        self._agent: Agent = build_agent(job.bundle, job.root, share=job.share)
         self.scorers = tuple(scorers or build_scorers(job.suite, job.context, job.home))
+        self._agent: Agent = build_agent(job.bundle, job.root, share=job.share)
         self.scoring = Scoring(self.scorers, ScoreBook(job.stores.book) if keep_scores else None)
 
     def run(

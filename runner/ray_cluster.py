@@ -161,7 +161,7 @@ class _Actors:
         waiting = list(self.listening)
         first, _ = self.ray.wait(waiting, num_returns=1, timeout=timeout)
         heard, _ = self.ray.wait(waiting, num_returns=len(waiting), timeout=0) if first else ([], [])
-        return [(self.listening[each], news) for each in heard for news in self._news(each)]
+        return [(worker, news) for each in heard for worker in [self.listening[each]] for news in self._news(each)]
 
     def halt(self) -> None:
         for actor in self.actors.values():

@@ -1,4 +1,4 @@
-"""A job that any process can do a part of: the reference agent on a small triage model, scored by a check of the workspace."""
+"""A job that any process can do a part of: the reference agent on a small model, and a check of the workspace's own."""
 
 from __future__ import annotations
 

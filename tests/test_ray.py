@@ -86,7 +86,7 @@ def alone(bundle, tmp_path_factory) -> Small:
 
 
 def same(found: Small, expected: Small) -> bool:
-    """Whether both kept the same of the same trials. The check's identity covers a folder's name, its results do not."""
+    """Whether both kept the same of the same trials."""
     return found.kept() == expected.kept()
 
 
@@ -251,7 +251,9 @@ def ends(bundle, tmp_path) -> Iterator[Ends]:
 
 
 def test_what_is_sent_is_small_and_brings_the_scorers_of_the_workspace(ends: Ends) -> None:
-    sent = errand(ends.small.job, build_scorers(ends.small.job.suite, ends.small.job.context, ends.small.job.home))
+    sent = errand(
+        ends.small.job.shared_by(1), build_scorers(ends.small.job.suite, ends.small.job.context, ends.small.job.home)
+    )
     assert list(sent.files) == ["watched.py"]
     model = len(ends.small.job.bundle.model_bytes)
     assert len(pickle.dumps(sent)) < model + 1_000_000
