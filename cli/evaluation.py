@@ -156,8 +156,8 @@ def collect_garbage(
 ) -> None:
     """Remove trajectories and scores that no evaluation would use again; stored runs keep their own copies.
 
-    What stays: everything of bundles that an alias points at, and of those named with --keep. What goes would have to
-    be run again if its bundle were evaluated again.
+    What stays: everything of bundles that an alias points at, that are being evaluated, or that --keep names. What goes
+    would have to be run again if its bundle were evaluated again.
 
     Example: assay runs gc --keep harborline/3 --yes
     """
@@ -179,6 +179,8 @@ def collect_garbage(
         f"{what} {swept.trajectories} trajectories, {swept.scores} scores, {swept.calls} unfinished conversations and "
         f"{swept.litter} damaged or half-written files: {swept.size / 1e6:.1f} MB."
     )
+    if swept.in_use:
+        say(f"{swept.in_use} bundles beside those are being evaluated just now: what they have stays.")
     say(f"Kept: {', '.join(sorted({v.label for v in kept})) or 'nothing'}.")
     if not yes:
         say("Run it again with --yes to do so.")

@@ -161,6 +161,7 @@ class Session:
         from assay.runner.evaluate import Subject, from_journal, planned_trials
         from assay.runner.journal import Journal
         from assay.runner.scoring import Scoring
+        from assay.runner.usage import using
 
         how = how or HowToRun()
         if ref.startswith("recorded:"):
@@ -174,7 +175,7 @@ class Session:
         subject = Subject(bundle.version.name, bundle.version.digest, bundle.version.label)
         trials = planned_trials(subject, standard.dataset, standard.suite)
         evidence = from_journal(trials, Journal(self.workspace.journal))
-        with self.book() as book:
+        with using(self.workspace.journal, bundle.version.digest), self.book() as book:
             run_trials(self.workspace, bundle, subject, standard, evidence, how)
             return self._finish(evidence, subject, standard, Scoring(standard.scorers, book))
 

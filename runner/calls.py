@@ -99,6 +99,20 @@ class CallFolder:
         """Where the calls of a conversation are or would be."""
         return self.root / key[:2] / f"{key}.jsonl"
 
+    def held(self, key: str) -> bool:
+        """Whether a process is in the conversation now. Changes nothing."""
+        try:
+            handle = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def claim(self, key: str, *, anew: bool = False) -> CallFile | None:
         """The conversation's calls, held by this process until `finish` or `release`; None where another holds it.
 
