@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -168,24 +167,26 @@ if __name__ == "__main__":
     from small_job import Small
     from assay.runner.processes import run_in_processes
     small = Small(pickle.loads(Path({bundle!r}).read_bytes()), Path({folder!r}), 8, concurrency=2)
-    run_in_processes(small.job, small.trials, 2)
+    {run}
 """
+
+
+def start(folder: Path, bundle, run: str) -> tuple[Small, subprocess.Popen[bytes]]:
+    """A process, in a group of its own as in a terminal, that shares out a job whose check is held."""
+    import pickle
+
+    small = Small(bundle, folder / "job", 8)
+    small.hold()
+    (folder / "bundle").write_bytes(pickle.dumps(bundle))
+    where = {"tests": str(Path(__file__).parent), "bundle": str(folder / "bundle"), "folder": str(folder / "job")}
+    (folder / "start.py").write_text(STARTED.format(run=run, **where))
+    command = [sys.executable, str(folder / "start.py")]
+    return small, subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_the_one_that_started_it(bundle, tmp_path: Path, how: signal.Signals) -> None:
-    import pickle
-
-    (tmp_path / "bundle").write_bytes(pickle.dumps(bundle))
-    script = tmp_path / "start.py"
-    script.write_text(
-        textwrap.dedent(STARTED).format(
-            tests=str(Path(__file__).parent), bundle=str(tmp_path / "bundle"), folder=str(tmp_path / "job")
-        )
-    )
-    small = Small(bundle, tmp_path / "job", 8)
-    small.hold()
-    starter = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, start_new_session=True)
+    small, starter = start(tmp_path, bundle, "run_in_processes(small.job, small.trials, 2)")
     until(lambda: len({pid for pid, _ in small.seen()}) == 2)
     if how is signal.SIGINT:
         os.killpg(starter.pid, how)  # as a terminal does

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from small_job import Small, small_bundle
-from test_processes import in_background, until
+from test_processes import alive, in_background, start, until
 
 from assay.cli.replaying import HowToRun
 from assay.registry.errors import AssayError, IntegrityError, NotMeasuredError
@@ -152,6 +152,19 @@ def test_budgets_hold_on_a_cluster_and_fresh_runs_everything_anew(cluster, bundl
     assert run_on_ray(job, small.trials, 1, cluster, small.told.append) is None
     assert [done.fresh for done in small.told] == [True] * 6
     assert len(small.seen()) == 12
+
+
+def test_ctrl_c_leaves_no_worker_behind(cluster, bundle, tmp_path) -> None:
+    code = f"from assay.runner.ray_cluster import run_on_ray; run_on_ray(small.job, small.trials, 1, {cluster!r})"
+    small, driver = start(tmp_path, bundle, code)
+    until(small.seen)
+    os.killpg(driver.pid, signal.SIGINT)
+    out, said = driver.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in said
+    assert out == b""
+    until(lambda: not any(alive(pid) for pid, _ in small.seen()))
+    assert small.left_over() == []
+    assert small.kept() == {}
 
 
 # --- addresses, and Ray that is not there ----------------------------------------------------------------------------
