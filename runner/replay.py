@@ -117,6 +117,8 @@ class _Replay:
                 bundle_digest=self.bundle_digest,
                 calls=claimed,
             )
+            if claimed.problem is not None:
+                raise claimed.problem  # what became of the conversation is no evidence
             digest = self.journal.put(trajectory)
             claimed.finish()
         finally:
