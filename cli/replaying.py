@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["EXECUTORS", "HowToRun", "check_cases", "refuse_mode", "run_trials"]
 
 _SHOWN_CASES = 5
+_FILES, _FILES_EACH = 1024, 4
+"""Open files of a process that replays, and of each conversation: its calls, its connection, and room."""
 
 EXECUTORS = ("local", "ray")
 """Where trials can be run: on this machine, or on a Ray cluster."""
@@ -111,6 +113,7 @@ def run_trials(
         limits=Limits(how.concurrency, how.budget_usd, how.budget_s),
         rerun=Rerun(how.fresh, how.retry_unavailable),
     )
+    allow_files(how.concurrency)
     trials = evidence.trials[: how.limit]
     show = _Shown(evidence)
     with progress(f"replaying {subject.label}", len(trials)) as advance, _kept_on_interrupt():
@@ -137,6 +140,17 @@ def _execute(job: Job, standard: Standard, trials, how: HowToRun, progress: Call
     finally:
         for path in worker.journal.set_aside:
             note(f"A damaged trajectory was set aside and run again: {path}")
+
+
+def allow_files(concurrency: int) -> None:
+    """Let this process, and those that it starts, have the files open that so many conversations take."""
+    import resource
+
+    wanted = _FILES + _FILES_EACH * concurrency
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, highest), hard))
 
 
 class _Shown:

@@ -136,3 +136,19 @@ def test_waiting_for_another_process_keeps_no_processor_busy(tmp_path: Path, mon
     done = run(Agent(polite), cases, Journal(tmp_path / "b"), concurrency=6)
     assert len(done) == 6
     assert slept.count(0.1) >= 4  # between one look at all six and the next
+
+
+def test_as_many_conversations_as_are_allowed_find_files_to_open(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+from pathlib import Path
+from assay.cli.replaying import allow_files
+from assay.runner.calls import CallFolder
+allow_files(500)
+folder = CallFolder(Path(sys.argv[1]))
+print(sum(folder.claim(f"{n:064x}") is not None for n in range(500)))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == "500\n", done.stderr
