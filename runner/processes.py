@@ -25,6 +25,7 @@ from assay.runner.replay import Limits, Spending, Trial
 
 __all__ = ["run_in_processes", "told_problem"]
 
+_LEAVING_S = 2.0
 _ENDING_S = 5.0
 
 
@@ -97,6 +98,12 @@ class _Processes:
             quietly(lambda hand=hand: hand.connection.send(None))
 
     def dismiss(self) -> None:
+        # Who has nothing to do, or ends a trial soon, goes by itself and gives back what it holds of the system.
+        for hand in self._hands.values():
+            hand.connection.close()
+        until = time.monotonic() + _LEAVING_S
+        for hand in self._hands.values():
+            hand.process.join(max(0.0, until - time.monotonic()))
         for hand in self._hands.values():
             hand.process.kill()
         for worker in list(self._hands):
