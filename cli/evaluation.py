@@ -19,11 +19,28 @@ if TYPE_CHECKING:
     from assay.registry.types.decision import Estimate
     from assay.registry.types.run import EvalRun
 
-__all__ = ["BudgetSeconds", "BudgetUsd", "Concurrency", "Processes", "evaluate", "runs_group", "score", "show_run"]
+__all__ = [
+    "Address",
+    "BudgetSeconds",
+    "BudgetUsd",
+    "Concurrency",
+    "ExecutorName",
+    "Processes",
+    "evaluate",
+    "runs_group",
+    "score",
+    "show_run",
+]
 
 Concurrency = Annotated[int, typer.Option(min=1, max=1024, help="Conversations in flight at once.")]
 Processes = Annotated[
-    int, typer.Option(min=1, max=256, help="Processes to share the work, for agents that keep a processor busy.")
+    int,
+    typer.Option(min=1, max=256, help="Processes, or Ray workers, that share what keeps a processor busy."),
+]
+ExecutorName = Annotated[str, typer.Option("--executor", help="local, or ray: on a Ray cluster.", metavar="local|ray")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="The Ray cluster, HOST:PORT or auto. Default: $RAY_ADDRESS, or one for this run alone."),
 ]
 BudgetUsd = Annotated[
     float | None, typer.Option(min=0, help="Begin no further conversation once so many US dollars are spent.")
@@ -40,6 +57,8 @@ def evaluate(
     ] = "",
     concurrency: Concurrency = 16,
     processes: Processes = 1,
+    executor: ExecutorName = "local",
+    address: Address = None,
     budget_usd: BudgetUsd = None,
     budget_seconds: BudgetSeconds = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every trial anew, also those in the journal.")] = False,
@@ -60,8 +79,18 @@ def evaluate(
 
     Example: assay eval harborline@candidate --suite contact-center
     """
+    how = HowToRun(
+        concurrency,
+        processes,
+        executor,
+        address,
+        fresh=fresh,
+        retry_unavailable=retry_unavailable,
+        limit=limit,
+        budget_usd=budget_usd,
+        budget_s=budget_seconds,
+    )
     session = Session(find_workspace())
-    how = HowToRun(concurrency, processes, fresh, retry_unavailable, limit, budget_usd, budget_seconds)
     run = session.evaluate(ref, suite or _default_suite(session, ref), how)
     show_run(run, as_json=as_json)
 
@@ -128,8 +157,8 @@ def collect_garbage(
 ) -> None:
     """Remove trajectories and scores that no evaluation would use again; stored runs keep their own copies.
 
-    What stays: everything of bundles that an alias points at, and of those named with --keep. What goes would have to
-    be run again if its bundle were evaluated again.
+    What stays: everything of bundles that an alias points at, that are being evaluated, or that --keep names. What goes
+    would have to be run again if its bundle were evaluated again.
 
     Example: assay runs gc --keep harborline/3 --yes
     """
@@ -151,6 +180,8 @@ def collect_garbage(
         f"{what} {swept.trajectories} trajectories, {swept.scores} scores, {swept.calls} unfinished conversations and "
         f"{swept.litter} damaged or half-written files: {swept.size / 1e6:.1f} MB."
     )
+    if swept.in_use:
+        say(f"{swept.in_use} bundles beside those are being evaluated just now: what they have stays.")
     say(f"Kept: {', '.join(sorted({v.label for v in kept})) or 'nothing'}.")
     if not yes:
         say("Run it again with --yes to do so.")

@@ -10,7 +10,7 @@ import typer
 
 from assay.cli.bundles import register_bundle
 from assay.cli.console import note, say, table
-from assay.cli.evaluation import BudgetSeconds, BudgetUsd, Concurrency, Processes, show_run
+from assay.cli.evaluation import Address, BudgetSeconds, BudgetUsd, Concurrency, ExecutorName, Processes, show_run
 from assay.cli.pipeline import Session
 from assay.cli.planning import tell_what_cannot_pass
 from assay.cli.replaying import HowToRun
@@ -61,6 +61,8 @@ def check(
     bundle: Annotated[Path, typer.Argument(help="The bundle's YAML file.", metavar="BUNDLE.yaml")],
     concurrency: Concurrency = 16,
     processes: Processes = 1,
+    executor: ExecutorName = "local",
+    address: Address = None,
     budget_usd: BudgetUsd = None,
     budget_seconds: BudgetSeconds = None,
     html: Annotated[Path | None, typer.Option("--report", help="Write the HTML report here.")] = None,
@@ -73,12 +75,12 @@ def check(
 
     Example: assay check bundles/harborline/improved.yaml --report report.html
     """
+    how = HowToRun(concurrency, processes, executor, address, budget_usd=budget_usd, budget_s=budget_seconds)
     session = Session(find_workspace())
     for release in session.workspace.config.agents.values():
         _refuse_what_cannot_be_judged(session, release.suite, release.policy)
     ref = register_bundle(session, bundle, quiet=as_json)
     release = session.workspace.release(ref.split("/")[0])
-    how = HowToRun(concurrency, processes, budget_usd=budget_usd, budget_s=budget_seconds)
     run = session.evaluate(ref, release.suite, how)
     decision = session.gate(run.run_id, release.policy)
     if as_json:

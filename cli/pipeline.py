@@ -161,9 +161,12 @@ class Session:
         from assay.runner.evaluate import Subject, from_journal, planned_trials
         from assay.runner.journal import Journal
         from assay.runner.scoring import Scoring
+        from assay.runner.usage import using
 
         how = how or HowToRun()
         if ref.startswith("recorded:"):
+            if how.executor != "local" or how.processes > 1:
+                raise AssayError(f"{ref} holds transcripts, no agent is run: there is no work for several processes")
             return self._evaluate_recorded(ref.removeprefix("recorded:"), suite_name, how.limit)
         bundle = self.store.resolve(ref)
         standard = self.standard(suite_name, bundle)
@@ -172,7 +175,7 @@ class Session:
         subject = Subject(bundle.version.name, bundle.version.digest, bundle.version.label)
         trials = planned_trials(subject, standard.dataset, standard.suite)
         evidence = from_journal(trials, Journal(self.workspace.journal))
-        with self.book() as book:
+        with using(self.workspace.journal, bundle.version.digest), self.book() as book:
             run_trials(self.workspace, bundle, subject, standard, evidence, how)
             return self._finish(evidence, subject, standard, Scoring(standard.scorers, book))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.cli.console import note, progress
-from assay.registry.errors import AssayError, ContentError
+from assay.registry.errors import AssayError, ContentError, NotFoundError
 
 if TYPE_CHECKING:
     from assay.cli.standard import Standard
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from assay.runner.evaluate import Evidence, Subject
     from assay.runner.job import Job
 
-__all__ = ["HowToRun", "check_cases", "refuse_mode", "run_trials"]
+__all__ = ["EXECUTORS", "HowToRun", "check_cases", "refuse_mode", "run_trials"]
 
 _SHOWN_CASES = 5
+_FILES, _FILES_EACH = 1024, 4
+"""Open files of a process that replays, and of each conversation: its calls, its connection, and room."""
+
+EXECUTORS = ("local", "ray")
+"""Where trials can be run: on this machine, or on a Ray cluster."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,19 @@ class HowToRun:
 
     concurrency: int = 16
     processes: int = 1
+    executor: str = "local"
+    address: str | None = None
     fresh: bool = False
     retry_unavailable: bool = False
     limit: int | None = None
     budget_usd: float | None = None
     budget_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise NotFoundError("executor", self.executor, EXECUTORS)
+        if self.executor == "local" and self.address:
+            raise AssayError("--address names a Ray cluster: it needs --executor ray")
 
 
 def refuse_mode(suite: Suite, ref: str, *, recorded: bool) -> None:
@@ -100,6 +113,7 @@ def run_trials(
         limits=Limits(how.concurrency, how.budget_usd, how.budget_s),
         rerun=Rerun(how.fresh, how.retry_unavailable),
     )
+    allow_files(how.concurrency)
     trials = evidence.trials[: how.limit]
     show = _Shown(evidence)
     with progress(f"replaying {subject.label}", len(trials)) as advance, _kept_on_interrupt():
@@ -110,6 +124,10 @@ def run_trials(
 
 
 def _execute(job: Job, standard: Standard, trials, how: HowToRun, progress: Callable[[Done], None]) -> str | None:
+    if how.executor == "ray":
+        from assay.runner.ray_cluster import run_on_ray
+
+        return run_on_ray(job, trials, how.processes, how.address, progress, standard.scorers)
     if how.processes > 1:
         from assay.runner.processes import run_in_processes
 
@@ -122,6 +140,17 @@ def _execute(job: Job, standard: Standard, trials, how: HowToRun, progress: Call
     finally:
         for path in worker.journal.set_aside:
             note(f"A damaged trajectory was set aside and run again: {path}")
+
+
+def allow_files(concurrency: int) -> None:
+    """Let this process, and those that it starts, have the files open that so many conversations take."""
+    import resource
+
+    wanted = _FILES + _FILES_EACH * concurrency
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, highest), hard))
 
 
 class _Shown:

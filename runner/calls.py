@@ -11,7 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -25,11 +26,15 @@ __all__ = ["CallFile", "CallFolder"]
 class CallFile:
     """The calls of one conversation that this process has claimed; a `CallLog`."""
 
-    def __init__(self, path: Path, handle: int, known: list[tuple[str, JsonValue]]) -> None:
+    def __init__(self, path: Path, handle: int, known: list[tuple[str, JsonValue]], ends: list[int]) -> None:
         self._path = path
         self._handle = handle
         self._known = known
+        self._ends = ends
+        """Where in the file the line of each call ends."""
         self._next = 0
+        self.problem: OSError | None = None
+        """Why a call could not be written down: no fault of the agent, which sees it as an exception of its call."""
         self.repeated = 0
         """How many answers came from a former process."""
 
@@ -44,22 +49,39 @@ class CallFile:
             self.repeated += 1
             return self._known[place][1]
         if place < len(self._known):
-            del self._known[place:]
-            self._rewrite()
+            del self._known[place:], self._ends[place:]
+            os.ftruncate(self._handle, self._end)  # at no moment without the calls before
         answer = await perform()
-        self._known.append((asked, answer))
-        self._append(asked, answer)
+        try:
+            self._append(asked, answer)
+        except OSError as problem:
+            self.problem = problem
+            raise
         return answer
+
+    @property
+    def known(self) -> list[tuple[str, JsonValue]]:
+        """The calls so far: digest of the request, and the answer."""
+        return list(self._known)
+
+    def take_over(self, known: Sequence[tuple[str, JsonValue]]) -> None:
+        """Replace the calls by those that were made elsewhere in this conversation."""
+        self._known, self._ends = [], []
+        os.ftruncate(self._handle, 0)
+        for asked, answer in known:
+            self._append(asked, answer)
 
     def finish(self) -> None:
         """Give up the claim and the calls: the conversation's trajectory is stored."""
-        self._path.unlink(missing_ok=True)
-        self.release()
+        self._close(remove=True)
 
     def release(self) -> None:
         """Give up the claim and keep the calls, for whoever goes on."""
+        self._close(remove=not self._known)
+
+    def _close(self, *, remove: bool) -> None:
         if self._handle >= 0:
-            if not self._known:
+            if remove:  # once: when the name is free, a file of that name is another's
                 self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = -1
@@ -69,13 +91,19 @@ class CallFile:
             raise RuntimeError("the conversation has ended: nothing more can be asked in it")
         line = _line([asked, answer])
         written = 0
-        while written < len(line):
-            written += os.write(self._handle, line[written:])
+        try:
+            while written < len(line):
+                written += os.write(self._handle, line[written:])
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._handle, self._end)
+            raise
+        self._known.append((asked, answer))
+        self._ends.append(self._end + len(line))
 
-    def _rewrite(self) -> None:
-        os.ftruncate(self._handle, 0)
-        for asked, answer in self._known:
-            self._append(asked, answer)
+    @property
+    def _end(self) -> int:
+        return self._ends[-1] if self._ends else 0
 
 
 class CallFolder:
@@ -88,6 +116,20 @@ class CallFolder:
     def path(self, key: str) -> Path:
         """Where the calls of a conversation are or would be."""
         return self.root / key[:2] / f"{key}.jsonl"
+
+    def held(self, key: str) -> bool:
+        """Whether a process is in the conversation now. Changes nothing."""
+        try:
+            handle = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def claim(self, key: str, *, anew: bool = False) -> CallFile | None:
         """The conversation's calls, held by this process until `finish` or `release`; None where another holds it.
@@ -112,7 +154,7 @@ class CallFolder:
             if _is(path, handle):
                 if anew:
                     os.ftruncate(handle, 0)
-                return CallFile(path, handle, _read(handle))
+                return CallFile(path, handle, *_read(handle))
             os.close(handle)  # whoever had it finished between our opening and locking: the name is free again
 
 
@@ -141,11 +183,15 @@ def _is(path: Path, handle: int) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
-def _read(handle: int) -> list[tuple[str, JsonValue]]:
-    """The whole lines of a call file; what follows the last of them was being written when a process was killed."""
+def _read(handle: int) -> tuple[list[tuple[str, JsonValue]], list[int]]:
+    """The whole lines of a call file, and where each ends.
+
+    What follows the last of them was being written when a process was killed.
+    """
     size = os.fstat(handle).st_size
     data = os.pread(handle, size, 0) if size else b""
     known: list[tuple[str, JsonValue]] = []
+    ends: list[int] = []
     end = 0
     for line in data.splitlines(keepends=True):
         entry = _entry(line)
@@ -153,9 +199,10 @@ def _read(handle: int) -> list[tuple[str, JsonValue]]:
             break
         known.append(entry)
         end += len(line)
+        ends.append(end)
     if end < size:
         os.ftruncate(handle, end)
-    return known
+    return known, ends
 
 
 def _entry(line: bytes) -> tuple[str, JsonValue] | None:

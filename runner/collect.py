@@ -69,11 +69,15 @@ def collect(
     limits: Limits | None = None,
     rerun: Rerun | None = None,
     progress: Callable[[Done], None] | None = None,
+    deliver: Callable[[Replayed, Sequence[ScoreRecord]], None] | None = None,
+    spending: Spending | None = None,
 ) -> str | None:
     """Have every trial's trajectory in the journal and its scores in the book.
 
     Args:
         progress: called with each trial that is done.
+        deliver: called with each trial's trajectory and scores, before `progress`.
+        spending: once it says that it has stopped, no further conversation begins.
 
     Returns:
         Why trials were left out, where a budget was spent.
@@ -81,7 +85,7 @@ def collect(
     Raises:
         OSError: the journal cannot be written to.
     """
-    spending, rerun = Spending(), rerun or Rerun()
+    spending, rerun = spending or Spending(), rerun or Rerun()
 
     async def run() -> None:
         async for replayed in replay(
@@ -98,6 +102,8 @@ def collect(
             retry_unavailable=rerun.unavailable,
         ):
             records = scoring.records(replayed.trial.case, replayed.trajectory, replayed.digest)
+            if deliver:
+                deliver(replayed, records)
             if progress:
                 progress(Done.of(replayed, records))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,65 +11,105 @@ from pathlib import Path
 from assay.runner.calls import CallFolder
 from assay.runner.journal import Journal
 from assay.runner.scorebook import ScoreBook
+from assay.runner.usage import alone
 
 __all__ = ["Swept", "sweep"]
 
 _STALE_S = 3600.0
-"""A file that is being written is younger than this."""
+"""A file that is being written is younger than this; a conversation that was broken off is gone on with sooner."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Swept:
     """What was removed, or would be: counts, and bytes of files."""
 
     trajectories: int = 0
     calls: int = 0
     litter: int = 0
-    """Damaged trajectories that were set aside, and files of processes that were killed while they wrote."""
+    """Damaged trajectories, and files of processes that were killed while they wrote."""
     scores: int = 0
     size: int = 0
+    in_use: int = 0
+    """Bundles that would go, but for an evaluation that is under way."""
 
 
 def sweep(journal: Path, book: Path, keep: Collection[str], *, remove: bool) -> Swept:
     """Remove what is in the journal beside the bundles to keep, and every score of a trajectory that is not there.
 
-    Conversations that a process is in are left alone. Evaluation runs are not touched: they hold their own copies.
+    Bundles that a process evaluates and conversations that one is in are left alone. Evaluation runs are not touched:
+    they hold their own copies.
 
     Args:
         keep: digests of the bundles whose trajectories stay.
-        remove: False only counts.
+        remove: False only counts, and changes nothing.
     """
-    trajectories = calls = litter = size = 0
+    swept = Swept()
+    kept, others = _by_bundle(journal, keep, swept, remove)
+    for bundle, files in sorted(others.items()):
+        with alone(journal, bundle, remove=remove) as nobody:
+            if nobody:
+                swept.trajectories += len(files)
+                swept.size += sum(_gone(path, remove) for path, _ in files)
+            else:
+                swept.in_use += 1
+                kept += [digest for _, digest in files]
+    _sweep_calls(journal, swept, remove)
+    swept.scores = _forget(book, kept, remove)
+    return swept
+
+
+def _by_bundle(
+    journal: Path, keep: Collection[str], swept: Swept, remove: bool
+) -> tuple[list[str], dict[str, list[tuple[Path, str]]]]:
+    """Digests of the trajectories that stay, and the files (with digests) of the others by bundle; litter goes."""
     kept: list[str] = []
-    reader = Journal(journal)
+    others: dict[str, list[tuple[Path, str]]] = {}
     for path in sorted(journal.glob("??/*")):
-        if path.suffix == ".json":
-            found = reader.peek(path)
-            if found is not None and found.bundle_digest in keep:
-                kept.append(found.digest)
+        found = Journal.peek(path) if path.suffix == ".json" else None
+        if found is not None and found.bundle_digest in keep:
+            kept.append(found.digest)
+        elif found is not None and _DIGEST.fullmatch(found.bundle_digest):
+            others.setdefault(found.bundle_digest, []).append((path, found.digest))
+        elif path.suffix in {".json", ".damaged"} or _age(path) > _STALE_S:
+            swept.litter += 1
+            swept.size += _gone(path, remove)
+    return kept, others
+
+
+def _sweep_calls(journal: Path, swept: Swept, remove: bool) -> None:
+    """Calls of a conversation whose trajectory is stored are of no use; others are how a killed run goes on."""
+    reader, folder = Journal(journal), CallFolder(journal / "calls")
+    for path in sorted(folder.root.glob("??/*.jsonl")):
+        if folder.held(path.stem) or not (reader.path(path.stem).exists() or _age(path) > _STALE_S):
+            continue
+        size = _size(path)
+        if remove:
+            claimed = folder.claim(path.stem)
+            if claimed is None:
                 continue
-            trajectories += 1
-        elif time.time() - path.stat().st_mtime < _STALE_S and path.suffix != ".damaged":
-            continue
-        else:
-            litter += 1
-        size += _gone(path, remove)
-    for path in sorted((journal / "calls").glob("??/*.jsonl")):
-        claimed = CallFolder(journal / "calls").claim(path.stem)
-        if claimed is None:
-            continue
-        # Calls of a conversation whose trajectory is stored are of no use; others are how a killed run goes on.
-        if reader.path(path.stem).exists() or time.time() - path.stat().st_mtime > _STALE_S:
-            calls += 1
-            size += path.stat().st_size
-            if remove:
-                claimed.finish()
-        claimed.release()
-    return Swept(trajectories, calls, litter, _forget(book, kept, remove), size)
+            claimed.finish()
+        swept.calls += 1
+        swept.size += size
+
+
+def _age(path: Path) -> float:
+    """Seconds since the file was written; none where it has gone meanwhile."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _gone(path: Path, remove: bool) -> int:
-    size = path.stat().st_size
+    size = _size(path)
     if remove:
         path.unlink(missing_ok=True)
     return size

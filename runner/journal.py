@@ -56,18 +56,25 @@ class Journal:
         """The stored trajectory, or None where there is none that can be trusted."""
         path = self.path(key)
         try:
-            data = json.loads(path.read_bytes())
-            trajectory, digest = Trajectory.model_validate(data["trajectory"]), digest_of(data["trajectory"])
-            if data["digest"] == digest and trajectory.key == key:
-                return Stored(trajectory, digest)
+            stored = self.parse(path.read_bytes(), key)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, ValidationError):
-            pass
+        if stored is not None:
+            return stored
         damaged = path.with_suffix(".damaged")
         path.replace(damaged)
         self.set_aside.append(damaged)
         return None
+
+    @staticmethod
+    def parse(data: bytes, key: str) -> Stored | None:
+        """What the bytes of a file hold; None where they are not the trajectory with `key`, or were changed."""
+        try:
+            held = json.loads(data)
+            trajectory, digest = Trajectory.model_validate(held["trajectory"]), digest_of(held["trajectory"])
+        except (ValueError, KeyError, TypeError, ValidationError):
+            return None
+        return Stored(trajectory, digest) if held["digest"] == digest and trajectory.key == key else None
 
     @staticmethod
     def peek(path: Path) -> Peeked | None:

@@ -25,7 +25,7 @@ from assay.runner.customers.base import Customer, ScriptedCustomer
 from assay.runner.journal import Journal
 from assay.runner.keys import trajectory_key
 
-__all__ = ["Customers", "Limits", "Replayed", "Spending", "Trial", "plan", "replay", "scripted"]
+__all__ = ["Customers", "Limits", "Replayed", "Spending", "Trial", "budget_spent", "plan", "replay", "scripted"]
 
 _LOOK_AGAIN_S = 0.1
 """How long to leave a conversation that another process holds before looking again."""
@@ -123,6 +123,8 @@ class _Replay:
                 bundle_digest=self.bundle_digest,
                 calls=claimed,
             )
+            if claimed.problem is not None:
+                raise claimed.problem  # what became of the conversation is no evidence
             digest = self.journal.put(trajectory)
             claimed.finish()
         finally:
@@ -202,7 +204,7 @@ async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> Asyn
     ended = 0
     try:
         while waiting or running:
-            work.spending.stopped = work.spending.stopped or _spent(
+            work.spending.stopped = work.spending.stopped or budget_spent(
                 work.spending.usd, began, limits, f"{ended:,}{waiting.of}"
             )
             if work.spending.stopped and (not running or _late(began, limits)):
@@ -212,17 +214,18 @@ async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> Asyn
                 running[asyncio.create_task(work.one(trial))] = trial
             left = None if limits.budget_s is None else max(0.0, began + limits.budget_s - time.monotonic())
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=left)
-            held_elsewhere = False
+            held = 0
             for task in done:
                 trial, replayed = running.pop(task), task.result()
                 if replayed is None:
-                    held_elsewhere = True
+                    held += 1
                     waiting.put_back(trial)
                 else:
                     ended += 1
                     yield replayed
-            if held_elsewhere and len(done) == 1:
+            if held and held == len(done):
                 await asyncio.sleep(_LOOK_AGAIN_S)
+        work.spending.stopped = None  # the budget was just enough
     finally:
         for task in running:
             task.cancel()
@@ -233,8 +236,8 @@ def _late(began: float, limits: Limits) -> bool:
     return limits.budget_s is not None and time.monotonic() - began >= limits.budget_s
 
 
-def _spent(usd: float, began: float, limits: Limits, ended: str) -> str | None:
-    """Which budget is spent, if one is."""
+def budget_spent(usd: float, began: float, limits: Limits, ended: str) -> str | None:
+    """Which budget is spent, if one is; `began` is of the monotonic clock, `ended` says after how many trials."""
     after = f"after {ended} trials"
     if limits.budget_usd is not None and usd >= limits.budget_usd:
         return f"the budget of {limits.budget_usd:g} US dollars was spent {after}"

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from assay.registry.errors import IntegrityError
 from assay.registry.types.score import Result, ScoreRecord, ScorerFailure, ScorerInfo
 
 __all__ = ["ScoreBook"]
@@ -24,15 +27,26 @@ _BUSY_S = 30.0
 
 
 class ScoreBook:
-    """The kept scores of one store. Open it in the process that uses it."""
+    """The kept scores of one store. Open it in the process that uses it.
+
+    Raises:
+        IntegrityError: the file is no score book any more; names it.
+        sqlite3.OperationalError: it cannot be opened or written to.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # A power cut may cost the last scores, which are then made again; it cannot damage the file.
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(_TABLE)
+        try:
+            _use_wal(self._database)
+            # A power cut may cost the last scores, which are then made again; it cannot damage the file.
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(_TABLE)
+        except sqlite3.DatabaseError as problem:
+            self._database.close()
+            if isinstance(problem, sqlite3.OperationalError):
+                raise
+            raise IntegrityError(f"{path}: {problem}. Remove the file: the scores are then made again.") from None
 
     def close(self) -> None:
         """Give the file back."""
@@ -71,7 +85,8 @@ class ScoreBook:
         (count,) = self._database.execute(f"SELECT count(*) {others}").fetchone()
         if remove:
             self._database.execute(f"DELETE {others}")
-            self._database.execute("VACUUM")
+            with suppress(sqlite3.OperationalError):  # somebody else is in the file: it shrinks another time
+                self._database.execute("VACUUM")
         return int(count)
 
     def _write(self, rows: Mapping[tuple[str, str], str]) -> None:
@@ -84,6 +99,19 @@ class ScoreBook:
             self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side. Of several that turn it on at once, SQLite makes but one wait."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _parsed(text: str) -> dict[str, Result]:

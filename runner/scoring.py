@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from assay.registry.errors import IntegrityError
 from assay.registry.types.case import Case
 from assay.registry.types.score import Score, ScoreRecord
 from assay.registry.types.trajectory import Trajectory
@@ -55,6 +56,27 @@ class Scoring:
             for info in infos
             for metric in info.metrics
         ]
+
+    def accept(
+        self, case: Case, trajectory: Trajectory, digest: str, records: Sequence[ScoreRecord]
+    ) -> list[ScoreRecord]:
+        """Keep the records that the same scorers made of a trajectory in another process.
+
+        Raises:
+            IntegrityError: they are not one record for each declared metric, of this trajectory.
+        """
+        infos = [info for _, info in self._scorers.values()]
+        asked = [
+            (case.id, trajectory.trial, digest, info.name, info.digest, metric.name)
+            for info in infos
+            for metric in info.metrics
+        ]
+        given = [(r.case_id, r.trial, r.trajectory, r.scorer, r.scorer_digest, r.metric) for r in records]
+        if sorted(asked) != sorted(given):
+            raise IntegrityError(f"the scores of the case {case.id!r} are not those that its scorers declare")
+        if self._book:
+            self._book.put(records)
+        return list(records)
 
 
 def violations(records: Iterable[ScoreRecord]) -> int:
