@@ -165,6 +165,7 @@ class _Shown:
     def add(self, done: Done) -> str:
         """Take a trial in; what to show beside the bar."""
         self._evidence.digests[done.key] = done.digest
+        self._evidence.seals[done.key] = done.seal
         self._evidence.fresh += done.fresh
         self._done += 1
         self._failed += not done.completed

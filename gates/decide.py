@@ -34,7 +34,8 @@ def decide(
     """Judge a candidate's run, and compare it with the champion's where the policy asks for it.
 
     Bad evidence never raises: it is a verdict. The overall verdict is the worst one of the blocking checks (ERROR,
-    FAIL, INCONCLUSIVE, PASS), and ERROR where the run contradicts itself or the dataset's own checks failed.
+    FAIL, INCONCLUSIVE, PASS), and ERROR where the run contradicts itself, the dataset's own checks failed, or planned
+    trials were not run (INCONCLUSIVE where a budget stopped the run).
 
     Args:
         baseline: the champion's run on the same suite and dataset, with its digest.
@@ -45,11 +46,15 @@ def decide(
     bench = Bench(policy, candidate, _baseline(run, run_digest, baseline, champion_exists))
     checks = tuple(judge(check, bench) for check in policy.checks)
     flaw = _flaw(run, candidate, policy)
-    verdict = Verdict.ERROR if flaw else max((c.verdict for c in checks if c.blocking), key=GRAVITY.index)
+    gap = "" if flaw else _gap(run)
+    verdicts = [c.verdict for c in checks if c.blocking]
+    if gap:  # whatever a slice shows: who decides what is left out could leave out what fails
+        verdicts.append(Verdict.INCONCLUSIVE if run.stopped else Verdict.ERROR)
+    verdict = Verdict.ERROR if flaw else max(verdicts, key=GRAVITY.index)
     return Decision(
         agent=run.agent,
         verdict=verdict,
-        summary=_summary(verdict, flaw, checks, policy.name),
+        summary=_summary(verdict, flaw, gap, checks, policy.name),
         decided_at=now,
         candidate=_reference(run, run_digest),
         baseline=None if baseline is None else _reference(*baseline),
@@ -107,18 +112,33 @@ def _flaw(run: EvalRun, candidate: Evidence | str, policy: GatePolicy) -> str:
         return "the dataset's own checks failed, so its cases cannot be relied on"
     if run.data_checks_passed is None and policy.require_data_checks:
         return "the dataset brings no expectations.yaml to be checked against, and the policy requires data checks"
+    attempts = Counter(unit.attempt for unit in candidate.units if unit.outcome is not None)
+    if len(attempts) > 1:
+        again = sum(count for attempt, count in attempts.items() if attempt)
+        return (
+            f"{again} of {sum(attempts.values())} trials were run anew and the others were not, which would let people "
+            "choose the better of two. Run all of them anew with `assay eval --fresh`"
+        )
     return ""
 
 
-def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy: str) -> str:
+def _gap(run: EvalRun) -> str:
+    """What of the plan was not run, or nothing."""
+    absent = sum(unit.outcome is None for unit in run.planned)
+    if not absent:
+        return ""
+    why = f": {run.stopped}" if run.stopped else ""
+    return f"{absent} of {len(run.planned)} planned trials were not run{why}"
+
+
+def _summary(verdict: Verdict, flaw: str, gap: str, checks: Sequence[CheckResult], policy: str) -> str:
     """One sentence that names what blocks."""
     if flaw:
         return f"Nothing can be concluded: {flaw}."
-    warnings = [c.check for c in checks if not c.blocking and c.verdict is not Verdict.PASS]
-    tail = f"; warnings: {', '.join(warnings)}" if warnings else ""
+    tail = _tail(checks)
+    if gap and all(c.verdict is Verdict.PASS for c in checks if c.blocking):
+        return f"{gap[:1].upper()}{gap[1:]}{tail}."
     blocking = [c for c in checks if c.blocking and c.applicable]
-    idle = sum(c.blocking and not c.applicable for c in checks)
-    tail += f"; {idle} not applicable" if idle else ""
     if verdict is Verdict.PASS:
         every = "The only blocking check" if len(blocking) == 1 else f"All {len(blocking)} blocking checks"
         return f"{every} of the policy {policy!r} {'passes' if len(blocking) == 1 else 'pass'}{tail}."
@@ -130,6 +150,14 @@ def _summary(verdict: Verdict, flaw: str, checks: Sequence[CheckResult], policy:
             parts.append(words.format(", ".join(names)))
     noun = "blocking check" if len(blocking) == 1 else "blocking checks"
     return f"{held} of {len(blocking)} {noun} of the policy {policy!r} pass; {'; '.join(parts)}{tail}."
+
+
+def _tail(checks: Sequence[CheckResult]) -> str:
+    """What the summary says of checks that do not block."""
+    warnings = [c.check for c in checks if not c.blocking and c.verdict is not Verdict.PASS]
+    idle = sum(c.blocking and not c.applicable for c in checks)
+    told = f"; warnings: {', '.join(warnings)}" if warnings else ""
+    return told + (f"; {idle} not applicable" if idle else "")
 
 
 def _reference(run: EvalRun, digest: str) -> EvidenceRef:

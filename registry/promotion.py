@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assay.registry.errors import IntegrityError, NotFoundError, RefusedError
-from assay.registry.ledger import Ledger, Promotion, RecordedDecision
+from assay.registry.errors import AssayError, IntegrityError, NotFoundError, RefusedError
+from assay.registry.ledger import Evaluation, Ledger, Promotion, RecordedDecision
 from assay.registry.store import Store, parse_bundle_ref
 from assay.registry.store.refs import ALIASES
 from assay.registry.types.bundle import BundleVersion
@@ -150,6 +150,7 @@ def _passing_decision(
     else:
         missing += _decision_problems(store, ledger, bundle, last, found.decision)
         missing += _tried_before(ledger, found.decision)
+        missing += _other_outcomes(store, ledger, found.decision)
     if missing or found is None:
         lines = "\n".join(f"- {line}" for line in missing)
         raise RefusedError(f"{bundle.label} cannot be promoted:\n{lines}")
@@ -183,6 +184,52 @@ def _tried_before(ledger: Ledger, passing: Decision) -> list[str]:
         "PASS may be luck. More evidence counts, another try does not: raise 'trials' in the suite, then evaluate "
         "and gate again"
     ]
+
+
+def _other_outcomes(store: Store, ledger: Ledger, passing: Decision) -> list[str]:
+    """Other runs of the same plan in which the same trials went otherwise, and that nobody judged to pass as well.
+
+    A run that was cut short, or scored again, holds the same trajectories and is no other outcome.
+    """
+    if passing.verdict is not Verdict.PASS:
+        return []
+    passed = {
+        recorded.decision.candidate.run_digest
+        for recorded in ledger.decisions(passing.agent)
+        if recorded.decision.verdict is Verdict.PASS and recorded.decision.policy_digest == passing.policy_digest
+    }
+    for other in ledger.evaluations(passing.agent):
+        same = (other.bundle_digest, other.dataset_digest, other.suite_digest) == (
+            passing.candidate.bundle_digest,
+            passing.dataset_digest,
+            passing.suite_digest,
+        )
+        if same and other.run_digest not in passed and (problem := _otherwise(store, passing, other)):
+            return [problem]
+    return []
+
+
+def _otherwise(store: Store, passing: Decision, other: Evaluation) -> str:
+    """What speaks against a pass in another run that nobody judged to pass, or nothing."""
+    name = f"another run of the same bundle on the same suite ({other.run_id[:8]}, {other.created_at})"
+    try:
+        ours, theirs = (_trajectories(store, run_id) for run_id in (passing.candidate.run_id, other.run_id))
+    except AssayError as error:
+        return f"{name} cannot be read, so that nobody can tell whether it went otherwise: {error}"
+    differing = sum(ours.get(trial, digest) != digest for trial, digest in theirs.items())
+    if not differing:
+        return ""
+    trials = "1 trial" if differing == 1 else f"{differing} trials"
+    return (
+        f"in {name} {trials} went otherwise, and it was not judged to pass: choosing the better run is no evidence. "
+        f"Judge it as well: `assay gate {other.run_id[:8]} --policy {passing.policy}`"
+    )
+
+
+def _trajectories(store: Store, run_id: str) -> dict[tuple[str, int], str]:
+    """By case and trial, the digest of what happened in a stored run."""
+    run, _ = store.load_run(run_id)
+    return {(unit.case_id, unit.trial): unit.trajectory for unit in run.planned if unit.trajectory is not None}
 
 
 def _no_decision(ledger: Ledger, bundle: BundleVersion, requirements: Requirements) -> str:

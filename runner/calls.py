@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,14 +20,19 @@ import orjson
 
 from assay.registry.digest import digest_bytes, digest_of
 from assay.registry.types.base import JsonValue
+from assay.runner.deadline import moved, took_before
 
-__all__ = ["CallFile", "CallFolder"]
+__all__ = ["Call", "CallFile", "CallFolder"]
+
+
+Call = tuple[str, JsonValue, float]
+"""Digest of a request, its answer, and the seconds that the answer took."""
 
 
 class CallFile:
     """The calls of one conversation that this process has claimed; a `CallLog`."""
 
-    def __init__(self, path: Path, handle: int, known: list[tuple[str, JsonValue]], ends: list[int]) -> None:
+    def __init__(self, path: Path, handle: int, known: list[Call], ends: list[int]) -> None:
         self._path = path
         self._handle = handle
         self._known = known
@@ -47,29 +53,33 @@ class CallFile:
         place, self._next = self._next, self._next + 1
         if place < len(self._known) and self._known[place][0] == asked:
             self.repeated += 1
-            return self._known[place][1]
+            _, answer, seconds = self._known[place]
+            took_before(seconds)  # an answer is no faster for having been waited for by another process
+            return answer
         if place < len(self._known):
             del self._known[place:], self._ends[place:]
             os.ftruncate(self._handle, self._end)  # at no moment without the calls before
+        began, stood = time.monotonic(), moved()
         answer = await perform()
+        seconds = max(0.0, time.monotonic() - began - (moved() - stood))
         try:
-            self._append(asked, answer)
+            self._append(asked, answer, round(seconds, 6))
         except OSError as problem:
             self.problem = problem
             raise
         return answer
 
     @property
-    def known(self) -> list[tuple[str, JsonValue]]:
-        """The calls so far: digest of the request, and the answer."""
+    def known(self) -> list[Call]:
+        """The calls so far."""
         return list(self._known)
 
-    def take_over(self, known: Sequence[tuple[str, JsonValue]]) -> None:
+    def take_over(self, known: Sequence[Call]) -> None:
         """Replace the calls by those that were made elsewhere in this conversation."""
         self._known, self._ends = [], []
         os.ftruncate(self._handle, 0)
-        for asked, answer in known:
-            self._append(asked, answer)
+        for call in known:
+            self._append(*call)
 
     def finish(self) -> None:
         """Give up the claim and the calls: the conversation's trajectory is stored."""
@@ -86,10 +96,10 @@ class CallFile:
             os.close(self._handle)
             self._handle = -1
 
-    def _append(self, asked: str, answer: JsonValue) -> None:
+    def _append(self, asked: str, answer: JsonValue, seconds: float) -> None:
         if self._handle < 0:  # the conversation is over for this process; another may have claimed it
             raise RuntimeError("the conversation has ended: nothing more can be asked in it")
-        line = _line([asked, answer])
+        line = _line([asked, answer, seconds])
         written = 0
         try:
             while written < len(line):
@@ -98,7 +108,7 @@ class CallFile:
             with suppress(OSError):
                 os.ftruncate(self._handle, self._end)
             raise
-        self._known.append((asked, answer))
+        self._known.append((asked, answer, seconds))
         self._ends.append(self._end + len(line))
 
     @property
@@ -183,14 +193,14 @@ def _is(path: Path, handle: int) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
-def _read(handle: int) -> tuple[list[tuple[str, JsonValue]], list[int]]:
+def _read(handle: int) -> tuple[list[Call], list[int]]:
     """The whole lines of a call file, and where each ends.
 
     What follows the last of them was being written when a process was killed.
     """
     size = os.fstat(handle).st_size
     data = os.pread(handle, size, 0) if size else b""
-    known: list[tuple[str, JsonValue]] = []
+    known: list[Call] = []
     ends: list[int] = []
     end = 0
     for line in data.splitlines(keepends=True):
@@ -205,9 +215,11 @@ def _read(handle: int) -> tuple[list[tuple[str, JsonValue]], list[int]]:
     return known, ends
 
 
-def _entry(line: bytes) -> tuple[str, JsonValue] | None:
+def _entry(line: bytes) -> Call | None:
     try:
-        asked, answer = json.loads(line) if line.endswith(b"\n") else (None, None)
+        asked, answer, seconds = json.loads(line) if line.endswith(b"\n") else (None, None, None)
     except (ValueError, TypeError):
         return None
-    return (asked, answer) if isinstance(asked, str) else None
+    if not isinstance(asked, str) or not isinstance(seconds, int | float):
+        return None
+    return asked, answer, float(seconds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from assay.registry.types.score import ScoreRecord
@@ -17,7 +18,7 @@ from assay.runner.agents.base import Agent
 from assay.runner.evaluate import Subject
 from assay.runner.journal import Journal
 from assay.runner.replay import Customers, Limits, Replayed, Spending, Trial, replay, scripted
-from assay.runner.scoring import Scoring, violations
+from assay.runner.scoring import Scoring, seal_of, violations
 
 __all__ = ["Done", "Rerun", "collect"]
 
@@ -41,6 +42,8 @@ class Done:
     handed_off: bool
     violations: int
     cost_usd: float
+    seal: str
+    """Digest of what scorers said, failures aside: what the book gives back later has to be just that."""
 
     @classmethod
     def of(cls, replayed: Replayed, records: Sequence[ScoreRecord]) -> Done:
@@ -53,6 +56,7 @@ class Done:
             completed=trajectory.outcome is Outcome.COMPLETED,
             handed_off=bool(trajectory.handoffs),
             violations=violations(records),
+            seal=seal_of(records),
             cost_usd=trajectory.usage.cost_usd if replayed.fresh else 0.0,
         )
 
@@ -88,7 +92,7 @@ def collect(
     spending, rerun = spending or Spending(), rerun or Rerun()
 
     async def run() -> None:
-        async for replayed in replay(
+        done = replay(
             agent,
             trials,
             agent_name=subject.agent,
@@ -100,12 +104,16 @@ def collect(
             spending=spending,
             fresh=rerun.everything,
             retry_unavailable=rerun.unavailable,
-        ):
-            records = scoring.records(replayed.trial.case, replayed.trajectory, replayed.digest)
-            if deliver:
-                deliver(replayed, records)
-            if progress:
-                progress(Done.of(replayed, records))
+        )
+        async with aclosing(done):
+            async for replayed in done:
+                # Beside the loop: what scorers take is not the time of the agents that are being waited for.
+                case = replayed.trial.case
+                records = await asyncio.to_thread(scoring.records, case, replayed.trajectory, replayed.digest)
+                if deliver:
+                    deliver(replayed, records)
+                if progress:
+                    progress(Done.of(replayed, records))
 
     asyncio.run(run())
     return spending.stopped

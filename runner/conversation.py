@@ -20,7 +20,7 @@ from assay.registry.types.trajectory import Handoff, Outcome, Say, Trajectory, T
 from assay.runner.agents.base import UNLOGGED, Agent, AgentSession, CallLog, ConversationContext, PastTurn, ToolResult
 from assay.runner.channel import RecordingChannel
 from assay.runner.customers.base import Customer, SimulatorError
-from assay.runner.deadline import running
+from assay.runner.deadline import Clock, running, timed
 from assay.runner.endpoint.errors import EndpointError
 from assay.runner.fixtures import FixtureBackend
 from assay.runner.keys import trial_seed
@@ -65,6 +65,7 @@ async def converse(
     *,
     agent_name: str,
     bundle_digest: str,
+    attempt: int = 0,
     calls: CallLog = UNLOGGED,
 ) -> Trajectory:
     """Run one trial to its end. Raises nothing but what cancels it, and OSError where `calls` cannot be written."""
@@ -87,6 +88,7 @@ async def converse(
         case_id=trial.case.id,
         case_digest=trial.case_digest,
         trial=trial.trial,
+        attempt=attempt,
         mode=settings.mode,
         turns=tuple(so_far.turns),
         outcome=outcome,
@@ -179,17 +181,17 @@ async def _turn(
     """Have one customer turn answered and recorded. Raises `_EndedBadlyError` where the agent fails."""
     index = len(so_far.turns) + 1
     channel = RecordingChannel(backend, so_far.usage)
-    limit = _deadline(settings.turn_timeout_s, "no answer")
+    limit, clock = _deadline(settings.turn_timeout_s, "no answer"), Clock()
     began = time.perf_counter()
     try:
         with _failures(index):
             async with limit as deadline:
-                with running(deadline):
+                with running(deadline), timed(clock):
                     await session.respond(said, channel)
     finally:
         channel.close()
         so_far.usage = channel.usage
-        latency = max(0.0, round(time.perf_counter() - began - limit.moved(), 6))
+        latency = max(0.0, round(time.perf_counter() - began - limit.moved() + clock.before_s, 6))
         so_far.turns.append(TurnRecord(index=index, customer=said, events=tuple(channel.events), latency_s=latency))
     if not any(isinstance(e, Handoff) or (isinstance(e, Say) and e.text.strip()) for e in channel.events):
         raise _EndedBadlyError(Outcome.NO_REPLY, f"turn {index}: the agent said nothing and handed nothing off")

@@ -10,10 +10,44 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-__all__ = ["left", "running", "waited"]
+__all__ = ["Clock", "left", "moved", "running", "timed", "took_before", "waited"]
 
 _RUNNING: ContextVar[tuple[asyncio.Timeout, ...]] = ContextVar("running deadlines", default=())
+
+
+@dataclass
+class Clock:
+    """What a turn took that its own clock does not show: answers that a former process had waited for."""
+
+    before_s: float = 0.0
+
+
+_CLOCK: ContextVar[Clock | None] = ContextVar("clock of the turn", default=None)
+
+
+@contextmanager
+def timed(clock: Clock) -> Iterator[None]:
+    """Let `took_before` add to this clock, within the block."""
+    token = _CLOCK.set(clock)
+    try:
+        yield
+    finally:
+        _CLOCK.reset(token)
+
+
+def took_before(seconds: float) -> None:
+    """Tell that an answer which comes at once now had taken `seconds` when it was first given."""
+    clock = _CLOCK.get()
+    if clock is not None:
+        clock.before_s += seconds
+
+
+def moved() -> float:
+    """Where the nearest running deadline stands, to compare: it moves by as much as `waited` was told."""
+    running_now = _RUNNING.get()
+    return (running_now[-1].when() or 0.0) if running_now else 0.0
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from assay.runner.journal import Journal
 from assay.runner.replay import Trial, plan
 from assay.runner.score import suite_digest, trajectory_digest
 from assay.runner.scorers.base import Scorer
-from assay.runner.scoring import Scoring
+from assay.runner.scoring import Scoring, holds
 
 __all__ = ["Evidence", "Subject", "assemble", "match_trajectories", "planned_trials"]
 
@@ -44,6 +44,8 @@ class Evidence:
     trials: tuple[Trial, ...]
     read: Callable[[str], Trajectory]
     digests: dict[str, str] = field(default_factory=dict)
+    seals: dict[str, str] = field(default_factory=dict)
+    """By key, what scorers said when the trajectory was made (see `seal_of`), for those that were scored then."""
     fresh: int = 0
     stopped: str | None = None
 
@@ -109,7 +111,13 @@ def assemble(
         digest = evidence.digests.get(trial.key)
         trajectory = None if digest is None else evidence.read(trial.key)
         if trajectory is not None and digest is not None:
-            scores += scoring.records(trial.case, trajectory, digest)
+            records = scoring.records(trial.case, trajectory, digest)
+            if trial.key in evidence.seals and not holds(evidence.seals[trial.key], records):
+                raise IntegrityError(
+                    f"the kept scores of case {trial.case.id!r}, trial {trial.trial}, are not what was measured a "
+                    "moment ago: somebody changed them. Nothing can be concluded from this evaluation"
+                )
+            scores += records
         planned.append(_planned(trial, trajectory, digest))
         if progress and trajectory is not None:
             progress(done)
@@ -143,4 +151,5 @@ def _planned(trial: Trial, trajectory: Trajectory | None, digest: str | None) ->
         outcome=trajectory.outcome if trajectory else None,
         trajectory=digest,
         error=trajectory.error if trajectory else None,
+        attempt=trajectory.attempt if trajectory else 0,
     )

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.registry.digest import digest_of, digest_tree
-from assay.registry.types.base import JsonValue
 from assay.registry.types.score import ScoreRecord
-from assay.runner.calls import CallFolder
+from assay.runner.calls import Call, CallFolder
 from assay.runner.crew import Failed
 from assay.runner.job import Job, Stores, Worker
 from assay.runner.processes import told_problem
@@ -32,7 +31,7 @@ from assay.runner.scorers.custom import ScorerHome
 
 __all__ = ["Calls", "Delivery", "Errand", "FarWorker", "Introduction", "Leftover", "PartOver", "code_digest", "errand"]
 
-Calls = Mapping[str, list[tuple[str, JsonValue]]]
+Calls = Mapping[str, list[Call]]
 """The completed calls of conversations that have not ended, by key."""
 
 _FOLDER = "assay-worker-"
@@ -69,7 +68,7 @@ class Leftover:
     """The calls of a conversation that a budget broke off."""
 
     key: str
-    calls: list[tuple[str, JsonValue]]
+    calls: list[Call]
 
 
 @dataclass(frozen=True)

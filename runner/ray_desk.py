@@ -8,10 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay.registry.errors import IntegrityError
-from assay.registry.types.base import JsonValue
 from assay.registry.types.score import ScoreRecord
 from assay.registry.types.trajectory import Outcome, Trajectory
-from assay.runner.calls import CallFile, CallFolder
+from assay.runner.calls import Call, CallFile, CallFolder
 from assay.runner.collect import Done
 from assay.runner.crew import Admitted
 from assay.runner.far import Calls, Delivery
@@ -81,7 +80,7 @@ class Desk:
         """What former processes completed of the part's conversations."""
         return {trial.key: known for trial in part if (known := self._claims[trial.key][1].known)}
 
-    def keep_calls(self, key: str, calls: list[tuple[str, JsonValue]]) -> None:
+    def keep_calls(self, key: str, calls: list[Call]) -> None:
         """Keep the calls of a conversation that was broken off, for whoever goes on with it."""
         if key in self._claims:
             self._claims[key][1].take_over(calls)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sized
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Iterable, Sized
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 
 from assay.registry.types.case import Case
@@ -94,7 +94,8 @@ class _Replay:
     settings: ReplaySettings
     journal: Journal
     customers: Customers
-    again: Callable[[Trajectory], bool]
+    fresh: bool
+    retry_unavailable: bool
     spending: Spending
     calls: CallFolder = field(init=False)
 
@@ -104,8 +105,9 @@ class _Replay:
     async def one(self, trial: Trial) -> Replayed | None:
         """The trial's trajectory; None while another process is at it."""
         before = self.journal.get(trial.key)
-        if before is not None and not self.again(before.trajectory):
+        if before is not None and not self._again(before.trajectory):
             return Replayed(trial, before.trajectory, before.digest, fresh=False)
+        attempt = 0 if before is None else before.trajectory.attempt + self.fresh
         claimed = self.calls.claim(trial.key, anew=before is not None)
         if claimed is None:
             return None
@@ -121,6 +123,7 @@ class _Replay:
                 self.settings,
                 agent_name=self.agent_name,
                 bundle_digest=self.bundle_digest,
+                attempt=attempt,
                 calls=claimed,
             )
             if claimed.problem is not None:
@@ -131,6 +134,12 @@ class _Replay:
             claimed.release()
         self.spending.usd += trajectory.usage.cost_usd
         return Replayed(trial, trajectory, digest, fresh=True)
+
+    def _again(self, stored: Trajectory) -> bool:
+        """Whether a stored trajectory is to be made anew; one in which the agent was heard only with all others."""
+        heard = any(turn.events for turn in stored.turns)
+        unavailable = stored.outcome is Outcome.ENDPOINT_ERROR and not heard
+        return self.fresh or (self.retry_unavailable and unavailable)
 
 
 async def replay(
@@ -146,31 +155,29 @@ async def replay(
     spending: Spending | None = None,
     fresh: bool = False,
     retry_unavailable: bool = False,
-) -> AsyncIterator[Replayed]:
+) -> AsyncGenerator[Replayed, None]:
     """Run every trial that the journal does not hold; yields each as it is done, in no set order.
 
     Args:
         customers: makes the customer of a trial, for the modes in which one speaks.
         spending: is kept up to date; tells afterwards whether a budget stopped the replay.
         fresh: run all trials anew, whatever the journal holds.
-        retry_unavailable: run those anew whose endpoint gave no usable answer, and no others.
+        retry_unavailable: run those anew whose endpoint gave no usable answer at all, and no others.
 
     Raises:
         OSError: the journal cannot be written to.
     """
     limits = limits or Limits()
 
-    def again(stored: Trajectory) -> bool:
-        return fresh or (retry_unavailable and stored.outcome is Outcome.ENDPOINT_ERROR)
-
     spending = spending or Spending()
-    work = _Replay(agent, agent_name, bundle_digest, settings, journal, customers, again, spending)
+    work = _Replay(agent, agent_name, bundle_digest, settings, journal, customers, fresh, retry_unavailable, spending)
     async with AsyncExitStack() as stack:
         for held in (agent, customers):
             if hasattr(held, "__aenter__"):
                 await stack.enter_async_context(held)  # type: ignore[arg-type]
-        async for done in _in_parallel(work, _Waiting(trials), limits):
-            yield done
+        async with aclosing(_in_parallel(work, _Waiting(trials), limits)) as conversations:
+            async for done in conversations:
+                yield done
 
 
 class _Waiting:
@@ -197,7 +204,7 @@ class _Waiting:
         self._again.append(trial)
 
 
-async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> AsyncIterator[Replayed]:
+async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> AsyncGenerator[Replayed, None]:
     """Conversations side by side, never more than allowed, until all are done or a budget is spent."""
     running: dict[asyncio.Task[Replayed | None], Trial] = {}
     began = time.monotonic()

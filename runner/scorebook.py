@@ -36,7 +36,7 @@ class ScoreBook:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             _use_wal(self._database)
             # A power cut may cost the last scores, which are then made again; it cannot damage the file.

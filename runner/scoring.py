@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
+from pydantic import TypeAdapter
+
+from assay.registry.digest import digest_bytes
 from assay.registry.errors import IntegrityError
 from assay.registry.types.case import Case
-from assay.registry.types.score import Score, ScoreRecord
+from assay.registry.types.score import Score, ScoreRecord, ScorerFailure
 from assay.registry.types.trajectory import Trajectory
 from assay.runner.score import score_trajectory
 from assay.runner.scorebook import ScoreBook
 from assay.runner.scorers.base import Scorer
 
-__all__ = ["Scoring", "violations"]
+__all__ = ["Scoring", "holds", "seal_of", "violations"]
+
+_RECORD = TypeAdapter(ScoreRecord)
 
 _WATCHING = frozenset({"policy", "scope", "pii"})
 
@@ -77,6 +82,32 @@ class Scoring:
         if self._book:
             self._book.put(records)
         return list(records)
+
+
+def seal_of(records: Iterable[ScoreRecord], only: Container[str] | None = None) -> str:
+    """What tells the results of scorers from others: their digests, and a digest of all they said.
+
+    A scorer that failed in a metric is left out: it may be asked again, and then say something.
+
+    Args:
+        only: digests of the scorers that count; None for all.
+    """
+    said: dict[str, list[bytes]] = {}
+    failed: set[str] = set()
+    for record in records:
+        if only is None or record.scorer_digest in only:
+            said.setdefault(record.scorer_digest, []).append(_RECORD.dump_json(record))
+            if isinstance(record.result, ScorerFailure):
+                failed.add(record.scorer_digest)
+    kept = sorted(scorer for scorer in said if scorer not in failed)
+    lines = b"\n".join(line for scorer in kept for line in said[scorer])
+    return f"{digest_bytes(lines)}:{','.join(scorer[:16] for scorer in kept)}"
+
+
+def holds(seal: str, records: Sequence[ScoreRecord]) -> bool:
+    """Whether the scorers that a seal is of say now what they said then."""
+    named = set(seal.partition(":")[2].split(","))
+    return seal_of(records, {r.scorer_digest for r in records if r.scorer_digest[:16] in named}) == seal
 
 
 def violations(records: Iterable[ScoreRecord]) -> int:

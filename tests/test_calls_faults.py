@@ -66,11 +66,11 @@ def test_a_call_after_one_that_could_not_be_written_is_whole(tmp_path: Path) -> 
         signal.signal(signal.SIGXFSZ, ignored)
     assert claimed.problem is not None
     ask(claimed, 3, "kept too")
-    assert [answer for _, answer in claimed.known] == ["kept", "kept too"]
+    assert [answer for _, answer, _ in claimed.known] == ["kept", "kept too"]
     claimed.release()
     again = CallFolder(tmp_path).claim(KEY)
     assert again is not None
-    assert [answer for _, answer in again.known] == ["kept", "kept too"]
+    assert [answer for _, answer, _ in again.known] == ["kept", "kept too"]
     again.release()
 
 
@@ -89,7 +89,7 @@ def test_what_was_asked_before_a_change_of_mind_is_never_gone(tmp_path: Path, mo
     assert min(sizes) > 0
     second.release()
     third = CallFolder(tmp_path).claim(KEY)
-    assert [answer for _, answer in third.known] == [1, 2, "new"]
+    assert [answer for _, answer, _ in third.known] == [1, 2, "new"]
     third.release()
 
 

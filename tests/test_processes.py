@@ -225,7 +225,7 @@ class Crew:
             if cost is None:
                 self.queue.append((worker, Died("killed")))
                 return
-            self.queue.append((worker, Told(Done(trial.key, "d", True, True, False, 0, cost))))
+            self.queue.append((worker, Told(Done(trial.key, "d", True, True, False, 0, cost, ""))))
         self.queue.append((worker, Ended(False)))
 
     def hear(self, timeout):

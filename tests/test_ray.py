@@ -331,7 +331,7 @@ def test_a_conversation_that_another_process_is_in_is_not_given_away(ends: Ends)
 
 def test_calls_go_to_the_worker_and_come_back_from_what_a_budget_broke_off(ends: Ends) -> None:
     first, _ = ends.small.trials
-    known = [("d" * 64, {"answer": 1})]
+    known = [("d" * 64, {"answer": 1}, 0.5)]
     before = CallFolder(ends.small.job.stores.journal / "calls").claim(first.key)
     assert before is not None
     before.take_over(known)
@@ -341,11 +341,11 @@ def test_calls_go_to_the_worker_and_come_back_from_what_a_budget_broke_off(ends:
     assert calls == {first.key: known}
     items = list(ends.worker.run(part, replace(ends.small.job.limits, budget_s=0.0), calls))
     assert items == [Leftover(first.key, known), PartOver(True)]
-    ends.desk.keep_calls(first.key, [*known, ("e" * 64, 2)])
+    ends.desk.keep_calls(first.key, [*known, ("e" * 64, 2, 0.5)])
     ends.desk.close()
     after = CallFolder(ends.small.job.stores.journal / "calls").claim(first.key)
     assert after is not None
-    assert after.known == [*known, ("e" * 64, 2)]
+    assert after.known == [*known, ("e" * 64, 2, 0.5)]
     after.release()
 
 

@@ -62,6 +62,11 @@ class Ledger:
         found = self.entries(kind="evaluation", subject=run_id, limit=1)
         return Evaluation.model_validate_json(found[0].payload).run_digest if found else None
 
+    def evaluations(self, agent: str) -> list[Evaluation]:
+        """The recorded evaluation runs of an agent, newest first."""
+        found = self.entries(kind="evaluation", agent=agent)
+        return [Evaluation.model_validate_json(entry.payload) for entry in found]
+
     # --- decisions -----------------------------------------------------------------------------------------
 
     def record_decision(self, decision: Decision) -> str:

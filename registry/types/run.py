@@ -25,6 +25,8 @@ class PlannedUnit(Frozen):
     outcome: Outcome | None = None
     trajectory: Digest | None = None
     error: str | None = None
+    attempt: int = Field(default=0, ge=0, exclude_if=lambda given: given == 0)
+    """The trajectory's `attempt`."""
 
 
 class EvalRun(Frozen):

@@ -154,6 +154,8 @@ class Trajectory(Frozen):
     case_id: Name
     case_digest: Digest
     trial: Annotated[int, Field(ge=0)] = 0
+    attempt: int = Field(default=0, ge=0, exclude_if=lambda given: given == 0)
+    """How many trajectories of this trial were thrown away before, by running everything anew."""
     mode: ReplayMode
     turns: tuple[TurnRecord, ...]
     outcome: Outcome
