@@ -184,6 +184,30 @@ def test_a_slice_that_a_budget_left_whole_is_judged():
     assert check(run, {**RECALL, "slice": "risk_tier=low"}).verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(("stopped", "verdict"), [(STOPPED, Verdict.INCONCLUSIVE), (None, Verdict.ERROR)])
+def test_a_plan_with_a_gap_never_passes_whatever_a_slice_shows(stopped: str | None, verdict: Verdict):
+    run = make_run(
+        {**cases(60), "left-out": None},
+        attributes={"left-out": {"risk_tier": "high"}},
+        outcomes={"left-out": None},
+        stopped=stopped,
+    )
+    decision = verdict_of(policy_of({**RECALL, "slice": "risk_tier=low"}), run)
+    assert only(decision).verdict is Verdict.PASS
+    assert decision.verdict is verdict
+    assert "1 of 61 planned trials were not run" in decision.summary
+
+
+def test_trials_of_which_only_some_were_run_anew_are_no_evidence():
+    run = make_run(cases(60))
+    again = [u.model_copy(update={"attempt": int(n == 7)}) for n, u in enumerate(run.planned)]
+    decision = verdict_of(policy_of(RECALL), run.model_copy(update={"planned": tuple(again)}))
+    assert decision.verdict is Verdict.ERROR
+    assert "1 of 60 trials were run anew" in decision.summary
+    whole = tuple(u.model_copy(update={"attempt": 1}) for u in run.planned)
+    assert verdict_of(policy_of(RECALL), run.model_copy(update={"planned": whole})).verdict is Verdict.PASS
+
+
 def test_a_budget_excuses_no_trial_that_ran_without_a_score():
     run = make_run({**cases(60), "cut-short": None, "lost": None}, outcomes={"cut-short": None}, stopped=STOPPED)
     assert check(run).verdict is Verdict.ERROR

@@ -6,8 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tiny_bundle import AGENT, DIGEST, make_dataset, make_run, train, workspace, write_bundle
+from tiny_bundle import AGENT, DIGEST, make_dataset, make_run, make_trajectory, train, workspace, write_bundle
 
+from assay.registry.digest import digest_of
 from assay.registry.errors import IntegrityError, NotFoundError, RefusedError
 from assay.registry.ledger import Evaluation, Ledger
 from assay.registry.promotion import Requirements, promote, status
@@ -195,6 +196,72 @@ def test_a_later_fail_voids_a_pass(release):
     release.decide(1)
     release.decide(1, verdict="FAIL", decided_at="2026-03-02T13:00:00Z")
     refused(release, 1, "the newest decision about it (2026-03-02T13:00:00Z) is FAIL")
+
+
+def _another_try(release, text: str, cases: int = 2) -> EvidenceRef:
+    """A further run of version 1, in which the agent said `text`."""
+    run, trajectories = make_run(release.runs[1].bundle_digest, label="tiny v1", value=0.0 if text else 1.0)
+    if text:
+        said = {
+            t.case_id: make_trajectory(c, release.runs[1].bundle_digest, text)
+            for t, c in zip(trajectories, make_dataset().cases, strict=True)
+        }
+        digests = {case_id: digest_of(t) for case_id, t in said.items()}
+        trajectories = list(said.values())
+        run = run.model_copy(
+            update={
+                "planned": tuple(u.model_copy(update={"trajectory": digests[u.case_id]}) for u in run.planned),
+                "scores": tuple(r.model_copy(update={"trajectory": digests[r.case_id]}) for r in run.scores),
+            }
+        )
+    kept = {case.id for case in make_dataset().cases[:cases]}
+    run = run.model_copy(
+        update={
+            "planned": tuple(
+                u if u.case_id in kept else u.model_copy(update={"trajectory": None, "outcome": None})
+                for u in run.planned
+            ),
+            "scores": tuple(r for r in run.scores if r.case_id in kept),
+        }
+    )
+    trajectories = [t for t in trajectories if t.case_id in kept]
+    stored = release.store.log_run(run, trajectories, metrics={}, params={}, dataset=make_dataset())
+    evaluation = Evaluation.of(stored)
+    release.ledger.record_evaluation(evaluation)
+    return EvidenceRef(
+        run_id=stored.run_id,
+        run_digest=evaluation.run_digest,
+        bundle_digest=release.runs[1].bundle_digest,
+        bundle_label="tiny v1",
+    )
+
+
+def test_a_run_that_went_otherwise_and_was_never_judged(release):
+    other = _another_try(release, "Your neighbour has 3 dollars.")
+    release.decide(1)
+    with pytest.raises(RefusedError, match=f"2 trials went otherwise.*assay gate {other.run_id[:8]}"):
+        release.promote(1)
+    release.decide(1, candidate=other, verdict="PASS", decided_at="2026-03-02T11:00:00Z")
+    release.decide(1)
+    release.promote(1)
+    assert release.champion == 1
+
+
+def test_a_run_that_was_cut_short_is_no_other_try(release):
+    _another_try(release, "", cases=1)
+    release.decide(1)
+    release.promote(1)
+    assert release.champion == 1
+
+
+def test_a_run_that_is_gone_may_have_gone_otherwise(release):
+    other = _another_try(release, "Your neighbour has 3 dollars.")
+    root = release.store.workspace.artifact_root
+    for file in [path for path in root.rglob("*.json*") if other.run_id in path.parts]:
+        file.unlink()
+    release.decide(1)
+    with pytest.raises(RefusedError, match="cannot be read, so that nobody can tell"):
+        release.promote(1)
 
 
 def test_a_pass_against_another_champion(release):

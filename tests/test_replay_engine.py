@@ -68,6 +68,50 @@ def test_an_answer_is_of_no_use_once_something_else_is_asked(tmp_path) -> None:
     assert [ask(third, {"q": q}, "newer") for q in (1, 22, 3)] == [1, "new", "new"]
 
 
+def test_an_answer_is_no_faster_for_having_been_waited_for_by_a_process_that_was_killed(tmp_path) -> None:
+    async def slow(customer: str, turn: TurnChannel) -> None:
+        turn.say("never reached")
+
+    class Slow(Agent):
+        def start(self, context: ConversationContext):
+            class Session:
+                async def respond(self, customer: str, turn: TurnChannel) -> None:
+                    async def perform():
+                        await asyncio.sleep(0.3)
+                        return "ok"
+
+                    turn.say(await context.calls.once(customer, perform))
+                    if customer == "turn 2" and not (tmp_path / "go").exists():
+                        raise KeyboardInterrupt
+
+            return Session()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Slow(slow), [case("one", 2)], Journal(tmp_path / "j"))
+    (tmp_path / "go").touch()
+    found = run(Slow(slow), [case("one", 2)], Journal(tmp_path / "j"))["one#0"].trajectory
+    assert all(turn.latency_s >= 0.3 for turn in found.turns)
+
+
+def test_what_is_run_anew_is_counted(tmp_path) -> None:
+    for expected in (0, 1, 2):
+        found = run(Agent(polite), [case("one")], Journal(tmp_path), fresh=True)["one#0"].trajectory
+        assert found.attempt == expected
+    assert run(Agent(polite), [case("one")], Journal(tmp_path))["one#0"].trajectory.attempt == 2
+
+
+def test_an_agent_that_was_heard_before_its_endpoint_failed_is_not_asked_again(tmp_path) -> None:
+    async def tells_and_fails(customer: str, turn: TurnChannel) -> None:
+        if customer == "turn 2":
+            raise EndpointError("http://127.0.0.1:9/v1", "refused the connection")
+        turn.say("Your neighbour has 3 dollars.")
+
+    run(Agent(tells_and_fails), [case("one", 2)], Journal(tmp_path))
+    again = run(Agent(polite), [case("one", 2)], Journal(tmp_path), retry_unavailable=True)["one#0"]
+    assert again.trajectory.outcome is Outcome.ENDPOINT_ERROR
+    assert not again.fresh
+
+
 def test_a_call_that_failed_is_made_again(tmp_path) -> None:
     first = CallFolder(tmp_path).claim(KEY)
     with pytest.raises(ValueError, match="gone"):
