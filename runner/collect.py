@@ -7,6 +7,8 @@ several.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -61,6 +63,30 @@ class Done:
         )
 
 
+class _Beside:
+    """Scores beside the loop: what scorers take is not the time of the agents that are being waited for.
+
+    Scorers that take less than it takes to hand them over stay where they are.
+    """
+
+    _QUICK_S = 0.002
+
+    def __init__(self, scoring: Scoring) -> None:
+        self._scoring = scoring
+        self._took = math.inf
+
+    async def records(self, replayed: Replayed) -> list[ScoreRecord]:
+        """The scores of a trajectory."""
+        what = (replayed.trial.case, replayed.trajectory, replayed.digest)
+        began = time.perf_counter()
+        if self._took < self._QUICK_S:
+            records = self._scoring.records(*what)
+        else:
+            records = await asyncio.to_thread(self._scoring.records, *what)
+        self._took = time.perf_counter() - began
+        return records
+
+
 def collect(
     agent: Agent,
     subject: Subject,
@@ -91,6 +117,8 @@ def collect(
     """
     spending, rerun = spending or Spending(), rerun or Rerun()
 
+    beside = _Beside(scoring)
+
     async def run() -> None:
         done = replay(
             agent,
@@ -107,9 +135,7 @@ def collect(
         )
         async with aclosing(done):
             async for replayed in done:
-                # Beside the loop: what scorers take is not the time of the agents that are being waited for.
-                case = replayed.trial.case
-                records = await asyncio.to_thread(scoring.records, case, replayed.trajectory, replayed.digest)
+                records = await beside.records(replayed)
                 if deliver:
                     deliver(replayed, records)
                 if progress:

@@ -12,7 +12,9 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from assay.registry.digest import digest_of
@@ -94,7 +96,7 @@ class Journal:
         path = self.path(trajectory.key)
         plain = trajectory.model_dump(mode="json")
         digest = digest_of(plain)
-        data = json.dumps({"digest": digest, "trajectory": plain}, ensure_ascii=True).encode("ascii")
+        data = _encoded({"digest": digest, "trajectory": plain})
         temporary = self._beside(path)
         try:
             temporary.write_bytes(data)
@@ -111,3 +113,10 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folders.add(path.parent)
         return path.parent / f".writing-{os.getpid()}-{self._nonce}-{self._written}"
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record)
+    except orjson.JSONEncodeError:  # half a character, or a number beyond 64 bits
+        return json.dumps(record, ensure_ascii=True).encode("ascii")

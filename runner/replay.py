@@ -207,18 +207,28 @@ class _Waiting:
 async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> AsyncGenerator[Replayed, None]:
     """Conversations side by side, never more than allowed, until all are done or a budget is spent."""
     running: dict[asyncio.Task[Replayed | None], Trial] = {}
+    found: list[Replayed] = []
     began = time.monotonic()
     ended = 0
     try:
-        while waiting or running:
+        while waiting or running or found:
             work.spending.stopped = work.spending.stopped or budget_spent(
                 work.spending.usd, began, limits, f"{ended:,}{waiting.of}"
             )
-            if work.spending.stopped and (not running or _late(began, limits)):
-                return
             while waiting and len(running) < max(1, limits.concurrency) and not work.spending.stopped:
                 trial = waiting.pop()
                 running[asyncio.create_task(work.one(trial))] = trial
+            if found:
+                await asyncio.sleep(0)  # those that just began send their first request before anybody is kept busy
+            for replayed in found:
+                yield replayed
+            found.clear()
+            if work.spending.stopped and (not running or _late(began, limits)):
+                if waiting or running:
+                    return
+                break
+            if not running:
+                continue
             left = None if limits.budget_s is None else max(0.0, began + limits.budget_s - time.monotonic())
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=left)
             held = 0
@@ -229,7 +239,7 @@ async def _in_parallel(work: _Replay, waiting: _Waiting, limits: Limits) -> Asyn
                     waiting.put_back(trial)
                 else:
                     ended += 1
-                    yield replayed
+                    found.append(replayed)
             if held and held == len(done):
                 await asyncio.sleep(_LOOK_AGAIN_S)
         work.spending.stopped = None  # the budget was just enough

@@ -30,6 +30,8 @@ def expected(conversation: int) -> dict[str, Any]:
 
 
 def ours(url: str, conversations: int, in_flight: int, folder: Path, turn_timeout: float) -> dict[str, Any]:
+    import aiohttp  # noqa: F401 - what it takes to import is no part of either figure
+
     from assay.registry.digest import digest_of
     from assay.registry.types.bundle import Adapter, AutonomyPolicy, BundleManifest, ChatConfig
     from assay.registry.types.case import Case
