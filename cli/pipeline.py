@@ -275,7 +275,15 @@ class Session:
             if (record.case_id, record.trial) in results:
                 scored = (record.metric, redacted(record.result, record.case_id))
                 results[record.case_id, record.trial].append(scored)
-        plain = [t.model_copy(update={"turns": tuple(redacted(turn, t.case_id) for turn in t.turns)}) for t in chosen]
+        plain = [
+            t.model_copy(
+                update={
+                    "turns": tuple(redacted(turn, t.case_id) for turn in t.turns),
+                    "error": None if t.error is None else redact_json(t.error, customers[t.case_id]),
+                }
+            )
+            for t in chosen
+        ]
         self.store.log_traces(run.run_id, [(t, results[t.case_id, t.trial]) for t in plain], limit=_TRACED)
 
     def load_run(self, ref: str) -> tuple[EvalRun, str]:

@@ -19,6 +19,8 @@ from assay.runner.fixtures import FixtureBackend
 
 __all__ = ["RecordingChannel"]
 
+_OWN_ACCOUNT = "the agent says that it carried this out itself; no fixture of the case gives this answer"
+
 
 class RecordingChannel:
     """The `TurnChannel` of the replay loop: every act becomes an event, each in a step of its own.
@@ -65,7 +67,12 @@ class RecordingChannel:
     def executed(
         self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
     ) -> None:
-        call = ToolCall(step=self._step(), role=role, name=name, arguments=arguments, result=result, error=error)
+        self._check_open()
+        step = self._step()
+        if self._backend.confirms(name, arguments, result, error):
+            call = ToolCall(step=step, role=role, name=name, arguments=arguments, result=result, error=error)
+        else:  # an agent's own account of what a tool said proves nothing, so it is not kept as a result
+            call = ToolCall(step=step, role=role, name=name, arguments=arguments, error=_OWN_ACCOUNT, matched=False)
         self._record(call)
 
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None:

@@ -27,6 +27,9 @@ from assay.runner.keys import trial_seed
 
 __all__ = ["Trial", "converse", "golden_past"]
 
+_NOT_THE_REQUEST = frozenset({401, 403, 404, 408, 409, 425, 429})
+"""Statuses from 400 to 499 that speak of the key, the address, the moment or the load."""
+
 _GRACE_S = 5.0
 """How long a session may take to close."""
 
@@ -246,12 +249,16 @@ async def _close(session: AgentSession) -> None:
 
 
 def _outcome_of(problem: BaseException) -> Outcome:
-    return Outcome.ENDPOINT_ERROR if isinstance(problem, EndpointError) else Outcome.AGENT_ERROR
+    """An endpoint that refuses a request as such has answered: what it was asked is the agent's doing."""
+    if not isinstance(problem, EndpointError):
+        return Outcome.AGENT_ERROR
+    refused = problem.status is not None and 400 <= problem.status < 500 and problem.status not in _NOT_THE_REQUEST
+    return Outcome.AGENT_ERROR if refused else Outcome.ENDPOINT_ERROR
 
 
 def _named(problem: BaseException) -> str:
     """The exception in one line, without anything from a traceback that could hold a secret."""
-    text = " ".join(str(problem).split())
+    text = " ".join(str(problem).split()).encode("utf-8", "replace").decode()  # half a character can stand in no file
     if isinstance(problem, EndpointError):
         return text[:600]
     return f"{type(problem).__name__}{f': {text[:300]}' if text else ''}"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from assay.registry.fixtures import ArgumentError, answers, changed, explain, holds, rendered, uses_state
+from assay.registry.matching import same_json
 from assay.registry.types.base import JsonValue
 from assay.registry.types.case import Case, ToolFixture
 from assay.runner.agents.base import ToolResult
@@ -46,6 +47,14 @@ class FixtureBackend:
         if fixture.latency_s:
             await asyncio.sleep(fixture.latency_s)
         return answer, fixture.latency_s, True
+
+    def confirms(self, name: str, arguments: Mapping[str, JsonValue], result: JsonValue, error: str | None) -> bool:
+        """Whether a fixture gives the very answer to a call that somebody says to have carried out. The call counts."""
+        fixture = self._taken(name, arguments)
+        if fixture is None:
+            return False
+        answer = self._answer(fixture, arguments)
+        return answer.error == error and same_json(answer.result, result)
 
     def why_unanswered(self, name: str, arguments: Mapping[str, JsonValue]) -> str:
         """What the nearest fixture asks for and the call has not. It tells the expectation: never show it an agent."""

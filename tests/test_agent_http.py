@@ -128,7 +128,7 @@ def test_what_passes_is_asked_again_and_answered_once(tmp_path: Path, fault: str
             Outcome.ENDPOINT_ERROR,
             "Is 'adapter.settings.url' the whole address that takes a POST? It says: bro",
         ),
-        ("422", Outcome.ENDPOINT_ERROR, "What is sent to it stands in docs/http-agent.openapi.yaml."),
+        ("422", Outcome.AGENT_ERROR, "What is sent to it stands in docs/http-agent.openapi.yaml."),
         ('{"replies": "x"}', Outcome.AGENT_ERROR, "AgentReplyError: replies: unknown key 'replies'. Did you mean"),
         ('{"reply": 5}', Outcome.AGENT_ERROR, "AgentReplyError: reply: "),
         ("{}", Outcome.NO_REPLY, "said nothing"),

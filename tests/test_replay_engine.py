@@ -335,18 +335,40 @@ def test_deadlines_stand_still_while_we_make_the_agent_wait(tmp_path) -> None:
     assert found.turns[0].latency_s == 0
 
 
-def test_calls_that_an_agent_carried_out_itself_are_recorded_as_they_were(tmp_path) -> None:
+def test_an_agents_own_account_of_a_call_counts_where_a_fixture_says_the_same(tmp_path) -> None:
     async def own(customer: str, turn: TurnChannel) -> None:
         turn.executed("get_balance", {"account": "current"}, result={"balance": 3}, error=None, role="execution")
-        turn.executed("close_account", {}, result=None, error="not allowed")
+        turn.executed("get_balance", {"account": "savings"}, result={"balance": 9_999_999}, error=None)
+        turn.executed("verify_identity", {}, result={"verified": True}, error=None)
         turn.say("3 dollars")
 
-    (turn,) = run(Agent(own), [case("one")], Journal(tmp_path))["one#0"].trajectory.turns
-    told = [(c.name, c.result, c.error, c.matched, c.role) for c in turn.tool_calls]
-    assert told == [
-        ("get_balance", {"balance": 3}, None, True, "execution"),
-        ("close_account", None, "not allowed", True, ""),
+    tools = [
+        {"name": "get_balance", "arguments": {"account": "current"}, "result": {"balance": 3}},
+        {"name": "get_balance", "arguments": {"account": "savings"}, "result": {"balance": 5}},
     ]
+    (turn,) = run(Agent(own), [case("one", tools=tools)], Journal(tmp_path))["one#0"].trajectory.turns
+    told = [(c.name, c.result, c.error is None, c.matched, c.role) for c in turn.tool_calls]
+    assert told == [
+        ("get_balance", {"balance": 3}, True, True, "execution"),
+        ("get_balance", None, False, False, ""),
+        ("verify_identity", None, False, False, ""),
+    ]
+
+
+def test_half_a_character_in_an_error_is_no_end_of_an_evaluation(tmp_path) -> None:
+    async def broken(customer: str, turn: TurnChannel) -> None:
+        raise ValueError("half \ud83d a character")
+
+    found = run(Agent(broken), [case("one")], Journal(tmp_path))["one#0"].trajectory
+    assert found.error == "turn 1: ValueError: half ? a character"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(400, "agent_error"), (422, "agent_error"), (401, "endpoint_error")])
+def test_a_request_that_is_refused_as_such_is_the_agents_doing(tmp_path, status, outcome) -> None:
+    async def refused(customer: str, turn: TurnChannel) -> None:
+        raise EndpointError("http://127.0.0.1:9/v1", "refused", status=status)
+
+    assert run(Agent(refused), [case("one")], Journal(tmp_path))["one#0"].trajectory.outcome.value == outcome
 
 
 def test_an_agent_is_entered_before_the_first_and_left_after_the_last_conversation(tmp_path) -> None:

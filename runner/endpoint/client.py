@@ -219,7 +219,11 @@ class Endpoint:
             raise self._gave_up(failed, asking, f"{wants}, and a call waits no more than {retries.patience_s:g} s")
         asking.waited += wait
         self.statistics.waited_s += wait
-        await pause(wait)
+        await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        """Leave the endpoint alone for a while; whose time that is depends on what the endpoint is."""
+        await pause(seconds)
 
     def _dead_for(self, asking: _Asking, now: float) -> float:
         """Seconds for which nothing usable has come, where that is so long that trying on is of no use; or 0."""

@@ -23,10 +23,15 @@ class Secrets:
     """The secrets of one endpoint, to be taken out of texts."""
 
     def __init__(self, values: list[str]) -> None:
+        self._values = list(values)
         whole = {value for value in values if len(value) >= _SHORTEST}
         forms = {form for value in whole for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
         self._forms = sorted(forms, key=len, reverse=True)
         self._in_answers = [form.encode() for form in self._forms if len(form) >= _SHORTEST_IN_ANSWERS]
+
+    def with_more(self, values: list[str]) -> Secrets:
+        """These and others."""
+        return Secrets([*self._values, *values])
 
     def removed(self, text: str) -> str:
         """The text without any secret, and without the beginning or the end of one where an endpoint masks the rest."""

@@ -22,6 +22,8 @@ from assay.runner.endpoint.waiting import our_wait
 
 __all__ = ["Lease", "Pool"]
 
+_START_GRACE_S = 10.0
+"""How long processes that are being started at the end get to come up, so that they can be stopped."""
 _SETTLE_S = 0.5
 """How long code that was told to stop may take before its process counts as stuck."""
 
@@ -88,9 +90,12 @@ class Pool:
         for task in self._settling:
             task.cancel()
         places, self._places = self._places, []
-        for place in places:
-            place.starting.cancel()
-        await asyncio.gather(*(place.starting for place in places), return_exceptions=True)
+        # A start that is cancelled while the system makes the process may never return: it gets the time to finish.
+        starting = {place.starting for place in places}
+        if starting:
+            await asyncio.wait(starting, timeout=_START_GRACE_S)
+        for task in starting:
+            task.cancel()
         await asyncio.gather(*(worker.stop() for worker in self._processes), return_exceptions=True)
 
     async def lease(self) -> Lease:

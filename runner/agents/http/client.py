@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self, cast
+from urllib.parse import parse_qsl, urlsplit
 
 from assay.registry.digest import digest_of
 from assay.registry.types.base import JsonValue
@@ -33,7 +34,8 @@ class AgentService(Endpoint):
     def __init__(self, settings: HttpSettings, environ: Mapping[str, str], share: float = 1.0) -> None:
         url, own = endpoint_settings(settings, environ, share)
         super().__init__(own, environ=environ)
-        self._target = dataclasses.replace(self._target, url=url, shown=shown_url(url))
+        secrets = self._target.secrets.with_more(_secrets_of(url))
+        self._target = dataclasses.replace(self._target, url=url, shown=shown_url(url), secrets=secrets)
         self._sends_headers = bool(settings.headers)
 
     async def __aenter__(self) -> Self:
@@ -68,6 +70,10 @@ class AgentService(Endpoint):
                 self.statistics.answered += 1
                 return cast(JsonValue, answer)
 
+    async def _rest(self, seconds: float) -> None:
+        """The service is the agent: while it wants to be left alone, the customer waits for the agent."""
+        await asyncio.sleep(seconds)
+
     async def _refused(self, failed: AttemptError, asking: _Asking, request: dict[str, Any]) -> EndpointError:
         """As the endpoint says it, but of an agent: there is no model to name and no key but in the headers."""
         del request
@@ -84,6 +90,12 @@ class AgentService(Endpoint):
         seconds = asyncio.get_running_loop().time() - asking.began
         problem = f"refused: {failed.what}.{hint}{says}"
         return EndpointError(self.url, problem, attempts=asking.attempts, seconds=seconds, status=failed.status)
+
+
+def _secrets_of(url: str) -> list[str]:
+    """What an address may hold that nobody is to read: the values of its query, and the query as a whole."""
+    query = urlsplit(url).query
+    return [value for _, value in parse_qsl(query)] + ([query] if query else [])
 
 
 class _ReplyExchange(Exchange):
