@@ -12,7 +12,7 @@ from assay.registry.types.trajectory import Outcome
 
 def run_of(errors: dict[str, tuple[Outcome | None, str | None]], failed: dict[str, str] | None = None) -> EvalRun:
     """A run of good cases, of cases that ended otherwise, and of cases whose scorer failed."""
-    run = make_run({name: 1.0 for name in ("good", *errors, *(failed or {}))})
+    run = make_run(dict.fromkeys(("good", *errors, *(failed or {})), 1.0))
     planned, scores = [], []
     for unit, scored in zip(run.planned, run.scores, strict=True):
         outcome, error = errors.get(unit.case_id, (Outcome.COMPLETED, None))
@@ -49,8 +49,8 @@ def test_each_way_to_end_is_told_with_its_cases() -> None:
     run = run_of(errors)
     assert list(outcome_lines(run)) == [
         "1 of 6 planned trials were not run: a gate will read ERROR.",
-        "3 trials did not complete and count against the agent: 2 x timeout (a, c), the first: turn 2: no answer within "
-        "60 s; 1 x no_reply (b).",
+        "3 trials did not complete and count against the agent: 2 x timeout (a, c), the first: turn 2: no answer "
+        "within 60 s; 1 x no_reply (b).",
         "In 1 of 6 trials the simulated customer failed, so they measure nothing: (d): it has no words. None at all.",
     ]
 
