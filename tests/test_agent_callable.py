@@ -174,7 +174,7 @@ def test_everything_that_a_turn_can_do_is_recorded_in_order(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("act", ["hand_off('customer_request')", "as_role('desk').hand_off()", "say('One moment.')"])
 @pytest.mark.parametrize(
-    "shape", ["def reply(turn):", "async def reply(turn):", "class reply:\n  def respond(_, turn):"]
+    "code", ["def reply(turn):", "async def reply(turn):", "class reply:\n  def respond(_, turn):"]
 )
 def test_an_agent_that_acted_may_return_nothing(tmp_path: Path, code: str, act: str) -> None:
     found = run(made(tmp_path, f"{code}\n    turn.{act}\n"), case("a"))["a"]
