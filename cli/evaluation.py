@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli.console import say, table
+from assay.cli.outcomes import outcome_lines
 from assay.cli.pipeline import Session
 from assay.cli.replaying import HowToRun
 from assay.registry.errors import NotFoundError
@@ -232,21 +232,8 @@ def show_run(run: EvalRun, metrics: list[str] | None = None, *, as_json: bool = 
         [_row(name, estimate) for name, estimate in overall],
         title=f"{run.bundle_label} on {run.suite}",
     )
-    incomplete = sum(u.outcome is None for u in run.planned)
-    outcomes = Counter(unit.outcome.value for unit in run.planned if unit.outcome is not None)
-    simulator = outcomes["simulator_error"]
-    broken = sum(outcomes.values()) - outcomes["completed"] - simulator
-    if incomplete:
-        why, verdict = (f" ({run.stopped})", "INCONCLUSIVE") if run.stopped else ("", "ERROR")
-        say(f"{incomplete} of {len(run.planned)} planned trials were not run{why}: a gate will read {verdict}.")
-    if broken:
-        say(f"{broken} of {len(run.planned)} trials did not complete; each counts against the agent in every metric.")
-    if simulator:
-        say(f"In {simulator} of {len(run.planned)} trials the simulated customer failed: they measure nothing.")
-    for scorer, reasons in run.failures().items():
-        reason, count = next(iter(reasons.items()))
-        others = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
-        say(f"The scorer {scorer} failed on trials: {sum(reasons.values())}. On {count}: {reason}{others}")
+    for line in outcome_lines(run):
+        say(line)
     for scorer, rules in run.never_exercised().items():
         say(f"Rules never exercised ({scorer}), so that keeping them is no evidence: {', '.join(rules)}.")
     if run.data_checks_passed is None:

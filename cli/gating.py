@@ -15,6 +15,8 @@ from assay.cli.pipeline import Session
 from assay.cli.planning import tell_what_cannot_pass
 from assay.cli.replaying import HowToRun
 from assay.registry.errors import AssayError
+from assay.registry.strict import load_yaml
+from assay.registry.types.bundle import BundleSource
 from assay.registry.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -77,10 +79,10 @@ def check(
     """
     how = HowToRun(concurrency, processes, executor, address, budget_usd=budget_usd, budget_s=budget_seconds)
     session = Session(find_workspace())
-    for release in session.workspace.config.agents.values():
-        _refuse_what_cannot_be_judged(session, release.suite, release.policy)
+    # All that can be refused is refused before the alias `candidate` moves to the new bundle.
+    release = session.workspace.release(load_yaml(bundle, BundleSource).agent)
+    _refuse_what_cannot_be_judged(session, release.suite, release.policy)
     ref = register_bundle(session, bundle, quiet=as_json)
-    release = session.workspace.release(ref.split("/")[0])
     run = session.evaluate(ref, release.suite, how)
     decision = session.gate(run.run_id, release.policy)
     if as_json:

@@ -65,11 +65,16 @@ def plan(
 
 
 def tell_what_cannot_pass(session: Session, run: EvalRun, policy: str) -> None:
-    """A note for every blocking check that the conversations of the run cannot pass, whatever the agent does."""
+    """A note for every blocking check that the conversations of the run cannot pass, whatever the agent does.
+
+    None for a run that is partial: its dataset may well be large enough, and the decision says what was not run.
+    """
     from assay.gates.evidence import read_evidence
     from assay.gates.planning import cannot_pass
     from assay.registry.errors import NotMeasuredError
 
+    if any(unit.outcome is None for unit in run.planned):
+        return
     try:
         rows = cannot_pass(session.load_policy(policy)[0], read_evidence(run))
     except NotMeasuredError:

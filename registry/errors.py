@@ -37,11 +37,11 @@ class ContentError(AssayError):
 
 
 class NotFoundError(AssayError):
-    """Something was named that does not exist."""
+    """Something was named that does not exist. `hint` says what to do about it."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str] = (), *, where: str = "") -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str] = (), *, where: str = "", hint: str = "") -> None:
         place = f" in {where}" if where else ""
-        super().__init__(f"no {what} named {name!r}{place}.{nearest(name, known)}")
+        super().__init__(f"no {what} named {name!r}{place}.{nearest(name, known)}{f' {hint}' if hint else ''}")
 
 
 class IntegrityError(AssayError):
@@ -70,5 +70,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f" Did you mean {close[0]!r}?"
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return f" There is: {listed}."

@@ -78,10 +78,12 @@ def changed(
     after: dict[str, dict[str, JsonValue]] = copy.deepcopy({name: dict(fields) for name, fields in state.items()})
     for path, change in fixture.sets.items():
         before = _at(state, path)
-        value = _new_value(before, change, state, arguments)  # pyright: ignore[reportArgumentType]
+        value = _new_value(path, before, change, state, arguments)  # pyright: ignore[reportArgumentType]
         if before is not None and value is not None and _family(before) != _family(value):
-            names = [name.removeprefix("arguments.") for _, name in references_in(change)]
-            raise ArgumentError(f"invalid argument {', '.join(names)}")
+            arguments_named = _arguments_in(change)
+            if arguments_named:
+                raise ArgumentError(f"invalid argument {', '.join(arguments_named)}")
+            raise ArgumentError(f"cannot set {path}: {_json(value)} is no {_WORDS.get(_family(before), 'value')}")
         *parents, last = path.split(".")
         place: dict[str, JsonValue] = after  # pyright: ignore[reportAssignmentType]
         for part in parents:
@@ -170,13 +172,18 @@ def _at(state: StateView, path: str) -> JsonValue | object:
     return value
 
 
-def _new_value(before: JsonValue, change: JsonValue, state: StateView, arguments: Mapping[str, JsonValue]) -> JsonValue:
+def _new_value(
+    path: str, before: JsonValue, change: JsonValue, state: StateView, arguments: Mapping[str, JsonValue]
+) -> JsonValue:
     if isinstance(change, dict) and len(change) == 1:
         name, operand = next(iter(change.items()))
         if name in ("$add", "$subtract"):
             by = rendered(operand, state, arguments)
+            if is_number(before) and not is_number(by) and (named := _arguments_in(operand)):
+                raise ArgumentError(f"invalid argument {', '.join(named)}: a number is expected")
             if not is_number(by) or not is_number(before):
-                raise ArgumentError(f"invalid argument {str(operand)[len('${arguments.') : -1]}: a number is expected")
+                wrong = by if is_number(before) else before
+                raise ArgumentError(f"cannot set {path}: {_json(wrong)} is no number")
             return _sum(before, by, -1 if name == "$subtract" else 1)
     return rendered(change, state, arguments)
 
@@ -211,6 +218,16 @@ def _value_of(path: str, state: StateView, arguments: Mapping[str, JsonValue]) -
     if root == "state":
         return _at(state, rest)
     return arguments.get(rest, _NOWHERE) if root == "arguments" else _NOWHERE
+
+
+def _arguments_in(change: JsonValue) -> list[str]:
+    """Names of the call's arguments that a change refers to."""
+    paths = (path for _, path in references_in(change))
+    return [path.removeprefix("arguments.") for path in paths if path.startswith("arguments.")]
+
+
+_WORDS = {"str": "text", "bool": "truth value", "number": "number", "list": "list", "dict": "object"}
+"""What people call the families of values."""
 
 
 def _family(value: object) -> str:

@@ -117,11 +117,26 @@ class Workspace:
         """The suite and gate policy that a promotion of `agent` rests on.
 
         Raises:
-            NotFoundError: `assay.yaml` says nothing about the agent.
+            NotFoundError: `assay.yaml` says nothing about the agent; shows the lines to add.
         """
         if agent not in self.config.agents:
-            raise NotFoundError("agent", agent, self.config.agents, where=f"{self.root / CONFIG_NAME} (key 'agents')")
+            where = f"{self.root / CONFIG_NAME} (key 'agents')"
+            raise NotFoundError("agent", agent, self.config.agents, where=where, hint=self._how_to_add(agent))
         return self.config.agents[agent]
+
+    def _how_to_add(self, agent: str) -> str:
+        """The lines of `assay.yaml` that give an agent a suite and a policy."""
+
+        def line(key: str, folder: Path) -> str:
+            known = sorted(path.stem for path in folder.glob("*.yaml"))
+            return f"      {key}: {known[0] if known else 'NAME'}   # in {folder}: {', '.join(known) or 'none yet'}"
+
+        key = "" if self.config.agents else "  agents:\n"
+        return (
+            f"To have its bundles judged, say there which suite and which gate policy they have to pass"
+            f"{', below `agents:`' if self.config.agents else ''}:\n{key}    {agent}:\n"
+            f"{line('suite', self.suites)}\n{line('policy', self.policies)}"
+        )
 
     def named_file(self, folder: Path, name: str, what: str) -> Path:
         """`folder/name.yaml`, or `name` itself where it is the path of a YAML file.

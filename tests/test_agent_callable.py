@@ -172,6 +172,30 @@ def test_everything_that_a_turn_can_do_is_recorded_in_order(tmp_path: Path) -> N
     assert found.handoffs[0][1].queue == "cards"
 
 
+@pytest.mark.parametrize("act", ["hand_off('customer_request')", "as_role('desk').hand_off()", "say('One moment.')"])
+@pytest.mark.parametrize(
+    "code", ["def reply(turn):", "async def reply(turn):", "class reply:\n  def respond(_, turn):"]
+)
+def test_an_agent_that_acted_may_return_nothing(tmp_path: Path, code: str, act: str) -> None:
+    found = run(made(tmp_path, f"{code}\n    turn.{act}\n"), case("a"))["a"]
+    assert (found.outcome, found.error) == (Outcome.COMPLETED, None)
+    assert [event.type for _, event in found.events] == ["say" if "say" in act else "handoff"]
+
+
+@pytest.mark.parametrize("work", ["triage('x', 0.5)", "used(input_tokens=1)", "tool('get_balance', account='savings')"])
+def test_an_agent_that_gave_the_customer_nothing_may_not(tmp_path: Path, work: str) -> None:
+    found = run(made(tmp_path, f"def reply(turn):\n    turn.{work}\n"), case("a", tools=TOOLS))["a"]
+    assert found.outcome is Outcome.AGENT_ERROR
+    assert "the agent answered with nothing (None)" in str(found.error)
+
+
+def test_an_act_of_an_earlier_turn_is_none_of_this_one(tmp_path: Path) -> None:
+    code = "def reply(turn):\n    if turn.number == 1:\n        turn.say('Hello.')\n"
+    found = run(made(tmp_path, code), case("a", "one", "two"))["a"]
+    assert found.outcome is Outcome.AGENT_ERROR
+    assert str(found.error).startswith("turn 2: ")
+
+
 def test_an_agent_may_have_modules_and_data_of_its_own(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "bank").mkdir(parents=True)

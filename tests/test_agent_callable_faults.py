@@ -15,6 +15,7 @@ import pytest
 from callable_agents import case, made, run
 
 from assay.registry.types.trajectory import Outcome, Trajectory
+from assay.runner.agents.callable.masking import without_secrets
 
 
 def alive(pid: int) -> bool:
@@ -231,6 +232,33 @@ def test_children_do_not_outlive_the_agent_nor_speak_for_it(tmp_path: Path) -> N
     assert [turn.reply for turn in found["c"].turns] == ["from the parent"]
     assert len(pids(tmp_path)) == 2 + 4 * 2
     assert all(gone(pid) for pid in pids(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "HOME", "VIRTUAL_ENV", "PYTHONPATH", "TMPDIR", "SSH_AUTH_SOCK"])
+def test_a_path_in_an_error_stays_readable(name: str) -> None:
+    environ = {name: "/home/me/my-bank", "BANK_TOKEN": "t-0123456789"}
+    text = "/home/me/my-bank/.venv/bin/python: 401 for t-0123456789"
+    assert without_secrets(text, environ) == "/home/me/my-bank/.venv/bin/python: 401 for $BANK_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PWD", "hunter2!"),
+        ("GITHUB_PAT", "ghp_0123456789"),
+        ("google_credentials", "abcd-efgh"),
+        ("DATABASE_URL", "postgresql://me:hunter2@host/db"),
+        ("https_proxy", "http://me:hunter2@proxy:3128"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(name: str, value: str) -> None:
+    assert without_secrets(f"no answer of {value}.", {name: value}) == f"no answer of ${name}."
+
+
+def test_a_word_is_no_secret() -> None:
+    assert without_secrets("false, since it is true", {"AUTH_ON": "true", "SIGN_ALL": "false"}) == (
+        "false, since it is true"
+    )
 
 
 def test_nothing_of_the_environment_is_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,9 +48,94 @@ def test_settings_are_refused_before_anything_is_registered(
 
 def test_good_settings_are_not_refused(tmp_path: Path) -> None:
     (tmp_path / "bank").mkdir()
-    (tmp_path / "bank" / "__init__.py").write_text("raise SystemExit('never run')")
+    (tmp_path / "bank" / "__init__.py").write_text("def reply(turn): ...\nraise SystemExit('never run')")
     settings = {"target": "bank:reply", "python": Path(sys.executable).name, "working_directory": "bank"}
     check_callable(Adapter(kind="callable", settings=settings), tmp_path / "b.yaml", tmp_path, tmp_path)  # type: ignore[arg-type]
+
+
+def refused(folder: Path, code: str, name: str = "reply", **settings: object) -> str:
+    """Why an agent with this code is not registered, or nothing."""
+    (folder / "agent.py").write_text(f"{code}\nraise SystemExit('never run')\n")
+    adapter = Adapter.model_validate({"kind": "callable", "settings": {"target": f"agent:{name}", **settings}})
+    try:
+        check_callable(adapter, folder / "bundle.yaml", folder / "agent.py", folder)
+    except ContentError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def reply(turn): ...",
+        "async def reply(turn): ...",
+        "class reply: ...",
+        "reply = print",
+        "reply: object = print",
+        "a, (reply, *b) = 1, (2, 3)",
+        "import reply",
+        "import reply.parts",
+        "import json as reply",
+        "from json import reply",
+        "from json import loads as reply",
+        "from json import *",
+        "if 1:\n    pass\nelse:\n    def reply(turn): ...",
+        "try:\n    from a import reply\nexcept ImportError:\n    pass",
+        "with open('x') as reply: ...",
+        "for reply in (1, 2): ...",
+        "match 1:\n    case reply: ...",
+        "print(reply := 5)",
+        "def setup():\n    global reply\n    reply = print\nsetup()",
+        "def __getattr__(name): return print",
+        "globals()['reply'] = print",
+        "import sys\nsetattr(sys.modules[__name__], 'reply', print)",
+    ],
+)
+def test_a_name_that_may_be_there_is_not_refused(tmp_path: Path, code: str) -> None:
+    assert refused(tmp_path, code) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "problem"),
+    [
+        ("class Stateful: ...", "Statefull", "agent.py does not define 'Statefull'. Did you mean 'Stateful'?"),
+        ("class Bank:\n    def reply(self, turn): ...", "reply", "does not define 'reply'. There is: Bank."),
+        ("def setup():\n    def reply(turn): ...", "reply", "does not define 'reply'. There is: setup."),
+        ("", "reply.more", "agent.py does not define 'reply'."),
+        ("\ndef reply(:", "reply", "agent.py, line 2: not valid Python: invalid syntax"),
+        ("def reply(turn): ...\nreturn 5", "reply", "line 2: not valid Python: 'return' outside function"),
+    ],
+)
+def test_a_name_that_is_nowhere_is_refused_before_anything_is_registered(
+    tmp_path: Path, code: str, name: str, problem: str
+) -> None:
+    told = refused(tmp_path, code, name)
+    assert problem in told
+    assert told.startswith(f"{tmp_path / 'bundle.yaml'}: adapter.settings.target: ")
+
+
+def test_syntax_is_judged_by_the_agents_own_interpreter_only(tmp_path: Path) -> None:
+    newer = tmp_path / "python"
+    newer.write_text("#!/bin/sh\n")
+    newer.chmod(0o755)
+    assert "not valid Python" in refused(tmp_path, "def reply(:")
+    assert refused(tmp_path, "def reply(:", python="./python") == ""
+    assert "Did you mean 'reply'?" in refused(tmp_path, "def reply(t): ...", "replay", python="./python")
+
+
+def test_a_package_has_its_modules(tmp_path: Path) -> None:
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "__init__.py").write_text("from .desk import Desk")
+    (tmp_path / "bank" / "desk.py").write_text("class Desk: ...")
+
+    def check(name: str) -> None:
+        adapter = Adapter.model_validate({"kind": "callable", "settings": {"target": f"bank:{name}"}})
+        check_callable(adapter, tmp_path / "b.yaml", tmp_path, tmp_path)
+
+    check("desk.Desk")
+    check("Desk")
+    with pytest.raises(ContentError, match=r"__init__\.py does not define 'Dusk'\. Did you mean 'Desk'\?"):
+        check("Dusk")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from assay.registry.strict import load_yaml
 from assay.registry.types.bundle import BundleSource, CodeConfig
 from assay.registry.types.case import Case
 from assay.registry.types.trajectory import Outcome, ToolCall, Trajectory
+from assay.registry.workspace import find_workspace
 from assay.runner.agents.callable.agent import build_callable_agent
 from assay.runner.agents.callable.settings import check_callable
 from assay.runner.agents.contract import AgentReply
@@ -53,6 +54,20 @@ def check(found: dict[str, Trajectory]) -> None:
 
 def test_the_examples_are_whole() -> None:
     assert set(FILES) == {f"{BUNDLES}/{name}" for name in ("agent.py", "agent.yaml", "service.py", "service.yaml")}
+
+
+def test_the_entry_of_assay_yaml_names_what_a_new_workspace_has(tmp_path: Path) -> None:
+    (entry,) = re.findall(r"^```yaml\n(agents:\n.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "assay.yaml").write_text(entry)
+    workspace = find_workspace(tmp_path, {})
+    release = workspace.release(agent_of_the_page())
+    assert (ROOT / "evalsuites" / f"{release.suite}.yaml").is_file()
+    assert (ROOT / "gates" / "policies" / f"{release.policy}.yaml").is_file()
+
+
+def agent_of_the_page() -> str:
+    """The agent that the page's bundle is of."""
+    return re.findall(r"^agent: (\w+)$", FILES[f"{BUNDLES}/agent.yaml"], re.MULTILINE)[0]
 
 
 def test_the_python_agent_runs(workspace: Path) -> None:

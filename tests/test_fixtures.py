@@ -13,7 +13,7 @@ from assay.registry.content import DatasetCheck, check_dataset, load_dataset
 from assay.registry.content.checks import tables_of
 from assay.registry.digest import digest_of
 from assay.registry.errors import ContentError
-from assay.registry.types.case import Case
+from assay.registry.types.case import Case, ToolFixture
 from assay.registry.types.datacheck import DataExpectations
 from assay.runner.agents.base import ToolResult
 from assay.runner.exporters.redaction import redacted
@@ -107,6 +107,26 @@ def test_an_amount_that_is_none_is_an_error_of_the_tool_and_changes_nothing() ->
     assert call(office, "pay", amount="forty").error == "invalid argument amount: a number is expected"
     assert call(office, "name", status=4).error == "invalid argument status"
     assert call(office, "read").result == {"balance": 120.1, "status": "active"}
+
+
+def test_a_change_that_no_argument_is_to_blame_for_names_what_it_sets() -> None:
+    office = FixtureBackend(
+        tuple(
+            ToolFixture.model_validate({"result": {"done": True}, **tool})
+            for tool in (
+                {"name": "note", "sets": {"card.note": "${arguments.note}"}},
+                {"name": "use", "sets": {"card.status": "${state.card.note}"}},
+                {"name": "sum", "sets": {"card.fee": {"$add": "${state.card.note}"}}},
+                {"name": "more", "sets": {"card.note": {"$add": "${arguments.amount}"}}},
+            )
+        ),
+        {"card": {"status": "active", "fee": 1, "note": None}},
+    )
+    call(office, "note", note=4)
+    assert call(office, "use").error == "cannot set card.status: 4 is no text"
+    call(office, "note", note=None)
+    assert call(office, "sum").error == "cannot set card.fee: null is no number"
+    assert call(office, "more", amount=2).error == "cannot set card.note: null is no number"
 
 
 def test_a_fixture_that_uses_an_argument_answers_only_calls_that_have_it() -> None:

@@ -7,6 +7,7 @@ from gating import BROKEN, Value, limit, make_run, policy_of, spec, verdict_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.cli.planning import tell_what_cannot_pass
 from assay.gates.evidence import read_evidence
 from assay.gates.planning import PlanRow, cannot_pass, plan
 from assay.gates.power import (
@@ -25,6 +26,21 @@ from assay.registry.types.run import EvalRun
 RECALL = limit(name="recall", at_least=0.95, min_n=30)
 NONE = {"kind": "zero_tolerance", "name": "none", "metric": "harm", "rules_out": 0.01}
 NOT_WORSE = {"kind": "non_inferiority", "name": "not-worse", "metric": "quality", "margin": 0.03}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_partial_run_is_not_said_to_be_too_small_a_dataset(partial: bool, capsys: pytest.CaptureFixture[str]):
+    class Session:
+        def load_policy(self, name: str) -> tuple[object, str]:
+            return policy_of(RECALL), name
+
+    run = run_of(0, 40)
+    ran, left = run.planned[:5], [u.model_copy(update={"outcome": None, "trajectory": None}) for u in run.planned[5:]]
+    scores = tuple(score for score in run.scores if score.case_id in {unit.case_id for unit in ran})
+    run = run.model_copy(update={"planned": (*ran, *(left if partial else ())), "scores": scores})
+    assert cannot_pass(policy_of(RECALL), read_evidence(run))
+    tell_what_cannot_pass(Session(), run, "p")  # type: ignore[arg-type]
+    assert ("recall cannot pass on this dataset" in capsys.readouterr().err) is not partial
 
 
 def run_of(failures: int, n: int, **changes: object) -> EvalRun:

@@ -344,6 +344,7 @@ def test_missing_errored_and_unmeasured_conversations_say_so() -> None:
     errored = conversation(page(sample), list(sample.cases)[4])
     assert errored["status"] == "errored"
     assert "ended with timeout: no answer from the model" in errored["trials"][0]["notes"][0]
+    assert "48213907. It counts at the worst value" in errored["trials"][0]["notes"][0]
 
 
 def test_a_conversation_without_its_text_or_its_case_says_so(failing: samples.Sample) -> None:

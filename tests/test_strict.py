@@ -82,6 +82,7 @@ def test_json_lines_name_their_line() -> None:
 
 def test_nearest_lists_what_there_is_when_nothing_is_near() -> None:
     assert nearest("zzz", ["alpha", "beta"]) == " There is: alpha, beta."
+    assert nearest("zzz", [f"a{n}" for n in range(10, 24)]).endswith("a20, a21 and 2 more.")
     assert nearest("alpa", ["alpha", "beta"]) == " Did you mean 'alpha'?"
     assert nearest("x", []) == ""
 

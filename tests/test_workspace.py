@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from assay.registry.errors import AssayError, ContentError, NotFoundError
@@ -46,6 +48,41 @@ def test_a_misspelt_key_is_an_error(folder) -> None:
     (folder / "assay.yaml").write_text("dataset: here\n")
     with pytest.raises(ContentError, match=r"assay\.yaml:1: dataset: unknown key 'dataset'. Did you mean 'datasets'\?"):
         find_workspace(folder, {})
+
+
+BUNDLE = """
+agent: mybot
+adapter: {kind: callable, settings: {target: "agent:reply"}}
+model: {kind: code, path: agent.py}
+autonomy: {intents: {}}
+"""
+
+
+@pytest.mark.parametrize("others", ["agents: {harborline: {suite: s, policy: p}}", "schema_version: 1"])
+def test_an_agent_without_a_suite_and_a_policy_is_told_which_lines_to_add(folder, others) -> None:
+    (folder / "assay.yaml").write_text(f"{others}\n")
+    for name in ("evalsuites/phone.yaml", "policies/strict.yaml"):
+        (folder / name).parent.mkdir()
+        (folder / name).touch()
+    with pytest.raises(NotFoundError) as caught:
+        find_workspace(folder, {}).release("mybot")
+    first, *lines = str(caught.value).split(":\n", 1)
+    assert "no agent named 'mybot' in" in first
+    assert ("below `agents:`" in first) is others.startswith("agents")
+    given = lines[0] if lines[0].startswith("  agents:") else f"  agents:\n{lines[0]}"
+    (folder / "assay.yaml").write_text(textwrap.dedent(given))
+    release = find_workspace(folder, {}).release("mybot")
+    assert (release.suite, release.policy) == ("phone", "strict")
+
+
+def test_check_of_an_agent_without_a_policy_registers_nothing(folder, assay) -> None:
+    (folder / "agent.py").write_text("def reply(turn): return 'Hello.'")
+    (folder / "agent.yaml").write_text(BUNDLE)
+    done = assay("check", "agent.yaml", cwd=folder)
+    assert done.code == 2
+    assert "no agent named 'mybot'" in done.err
+    assert "    mybot:" in done.err
+    assert not list((folder / "mlruns").rglob("*.db"))
 
 
 def test_an_unknown_agent_or_file_names_the_nearest(folder) -> None:

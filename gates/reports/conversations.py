@@ -148,8 +148,9 @@ def _notes(
     elif trajectory is None:
         yield "The trial was run, but its text was not handed to this report."
     if trial.status is Status.ERRORED and unit.outcome is not None:
-        error = f": {show.text(unit.error, 600)}" if unit.error else "."
-        yield f"The trial ended with {label(unit.outcome.value)}{error} {_counts(unit.outcome)}"
+        error = f": {show.text(unit.error, 600)}" if unit.error else ""
+        stop = "" if error.endswith((".", "!", "?", "…")) else "."
+        yield f"The trial ended with {label(unit.outcome.value)}{error}{stop} {_counts(unit.outcome)}"
     if golden is None:
         yield "The golden conversation was not handed to this report, so nothing expected can be shown."
     if trajectory and trajectory.case_digest != unit.case_digest:

@@ -290,7 +290,8 @@ class Store:
         if len(matching) > 1:
             raise AssayError(f"{len(matching)} runs begin with {ref!r}: {', '.join(run.run_id for run in matching)}")
         if not matching:
-            raise NotFoundError("evaluation run", ref, ["latest", *(run.run_id[:8] for run in known)])
+            names = ["latest", *(run.run_id[:8] for run in known)] if known else []
+            raise NotFoundError("evaluation run", ref, names, hint="" if known else "No run is stored yet.")
         return matching[0]
 
     def log_traces(

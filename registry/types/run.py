@@ -79,11 +79,23 @@ class EvalRun(Frozen):
         }
         return {name: rules for name, rules in silent.items() if rules}
 
+    def incomplete(self) -> dict[Outcome, tuple[PlannedUnit, ...]]:
+        """The trials that were run and did not complete, by how they ended, the most frequent first."""
+        ended: dict[Outcome, list[PlannedUnit]] = {}
+        for unit in self.planned:
+            if unit.outcome is not None and unit.outcome is not Outcome.COMPLETED:
+                ended.setdefault(unit.outcome, []).append(unit)
+        return {outcome: tuple(units) for outcome, units in sorted(ended.items(), key=lambda pair: -len(pair[1]))}
+
     def failures(self) -> dict[str, dict[str, int]]:
-        """Per scorer, why trials could not be scored and how many, the most frequent reason first."""
+        """Per scorer, why completed trials could not be scored and how many, the most frequent reason first.
+
+        That a trial did not complete is no scorer's failure: `incomplete` tells those.
+        """
+        unheard = {(unit.case_id, unit.trial) for units in self.incomplete().values() for unit in units}
         trials: dict[str, dict[str, set[tuple[str, int]]]] = {}
         for record in self.scores:
-            if isinstance(record.result, ScorerFailure):
+            if isinstance(record.result, ScorerFailure) and (record.case_id, record.trial) not in unheard:
                 reasons = trials.setdefault(record.scorer, {})
                 reasons.setdefault(record.result.error, set()).add((record.case_id, record.trial))
         return {

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from assay.registry.types.base import JsonValue
+from assay.runner.agents.callable.masking import without_secrets
 from assay.runner.agents.contract import MAX_REPLY_BYTES
 
-__all__ = ["AgentProcessError", "Exchange", "WorkerProcess", "without_environment"]
+__all__ = ["AgentProcessError", "Exchange", "WorkerProcess"]
 
 _BOOT = (
     "import sys\n"
@@ -115,7 +116,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             raise
         if "failed" in said:
             await worker.stop()
-            raise AgentProcessError(without_environment(str(said["failed"]), environ))
+            raise AgentProcessError(without_secrets(str(said["failed"]), environ))
         return worker, said
 
     @property
@@ -229,7 +230,7 @@ class WorkerProcess(asyncio.SubprocessProtocol):
                 self._quiet.set()
             return
         if "error" in message:
-            message["error"] = without_environment(str(message["error"]), self._environ)
+            message["error"] = without_secrets(str(message["error"]), self._environ)
         if number in self._open:
             self._open[number].incoming.put_nowait(message)
         elif not 0 < number <= self._number:
@@ -246,23 +247,12 @@ class WorkerProcess(asyncio.SubprocessProtocol):
             return
         code = self._transport.get_returncode() if self._transport else None
         self.death = how or f"the agent's process ended{_ending(code)}"
-        self.death += without_environment(_last_words(self._tail, self._source), self._environ)
+        self.death += without_secrets(_last_words(self._tail, self._source), self._environ)
         for exchange in self._open.values():
             exchange.incoming.put_nowait({"died": self.death})
         self._quiet.set()
         if not self._ready.done():
             self._ready.set_result({"failed": f"{self.death}; it was importing the agent"})
-
-
-def without_environment(text: str, environ: Mapping[str, str]) -> str:
-    """The text with every value of an environment variable replaced by the variable's name."""
-    for name, value in sorted(environ.items(), key=lambda pair: -len(pair[1])):
-        if len(value) >= (4 if _SECRET.search(name) else 12) and value in text:
-            text = text.replace(value, f"${name}")
-    return text
-
-
-_SECRET = re.compile("KEY|TOKEN|SECRET|PASS|PWD|CRED|AUTH|COOKIE|DSN|SIGN", re.IGNORECASE)
 
 
 def _ending(code: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from assay.registry.errors import ContentError, nearest
 from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen
 from assay.registry.types.bundle import Adapter
+from assay.runner.agents.callable.names import problem_of_target
 
 __all__ = ["CallableSettings", "check_callable", "interpreter", "read_callable_settings", "working_directory"]
 
@@ -64,7 +66,9 @@ def read_callable_settings(adapter: Adapter, file: Path | None = None) -> Callab
 
 
 def check_callable(adapter: Adapter, file: Path, source: Path, workspace: Path) -> None:
-    """Refuse, before it is registered, an agent whose module, interpreter or folder is not there. Runs none of it.
+    """Refuse, before it is registered, an agent whose module, name, interpreter or folder is not there.
+
+    None of it is run.
 
     Args:
         file: the bundle file, for errors.
@@ -72,13 +76,14 @@ def check_callable(adapter: Adapter, file: Path, source: Path, workspace: Path) 
         workspace: the folder that relative paths start from.
 
     Raises:
-        ContentError: names the key, and the nearest right module.
+        ContentError: names the key, and the nearest right module or name.
     """
     settings = read_callable_settings(adapter, file)
-    module = settings.target.partition(":")[0]
+    module, _, name = settings.target.partition(":")
     base = source if source.is_dir() else source.parent
     path = base.joinpath(*module.split("."))
-    if not any(p.is_file() for p in (path.with_name(f"{path.name}.py"), path / "__init__.py")):
+    files = [p for p in (path / "__init__.py", path.with_name(f"{path.name}.py")) if p.is_file()]
+    if not files:
         found = [p.relative_to(base).with_suffix("") for p in (base.rglob("*.py") if source.is_dir() else [source])]
         known = [".".join(p.parts).removesuffix(".__init__") for p in found if "__pycache__" not in p.parts]
         hint = nearest(module, known)
@@ -86,10 +91,13 @@ def check_callable(adapter: Adapter, file: Path, source: Path, workspace: Path) 
             f"there is no module {module!r} in {source}.{hint}", file=file, key="adapter.settings.target"
         )
     try:
-        interpreter(settings, workspace)
+        python = interpreter(settings, workspace)
         working_directory(settings, workspace, base)
     except ContentError as error:
         raise ContentError(error.problem, file=file, key=error.key) from None
+    same_python = os.path.realpath(python) == os.path.realpath(sys.executable)
+    if problem := problem_of_target(files[0], name, same_python=same_python):
+        raise ContentError(problem, file=file, key="adapter.settings.target")
 
 
 def interpreter(settings: CallableSettings, workspace: Path) -> str:
@@ -97,7 +105,7 @@ def interpreter(settings: CallableSettings, workspace: Path) -> str:
     if settings.python is None:
         return sys.executable
     given = Path(settings.python).expanduser()
-    named = len(given.parts) == 1
+    named = "/" not in settings.python
     found = shutil.which(settings.python if named else str(workspace.absolute() / given))
     if found is None:
         where = "on PATH" if named else f"at {workspace.absolute() / given}"

@@ -106,7 +106,12 @@ async def _drive_generator(value: Any, exchange: Exchange) -> None:
 
 
 def whole(value: Any, exchange: Exchange) -> dict[str, Any] | None:
-    """Pass on an answer in one piece; returns it where it asks for tool calls."""
+    """Pass on an answer in one piece; returns it where it asks for tool calls.
+
+    None is no answer, unless `turn.say` or `turn.hand_off` gave one before.
+    """
+    if value is None and exchange.acted:
+        return None
     if isinstance(value, str):
         exchange.part(value)
         return None
@@ -154,6 +159,8 @@ def _part(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         given = "nothing (None)" if value is None else f"a value of the type {type(value).__name__}"
         hint = "; yield several one by one" if isinstance(value, (list, tuple)) else ""
+        if value is None:
+            hint = ". None is enough after turn.say(...) or turn.hand_off(...)"
         raise AnswerError(f"the agent answered with {given}; an answer is text or a dict with 'reply' and others{hint}")
     part = dict(value)
     return {"events": [part]} if "type" in part else part

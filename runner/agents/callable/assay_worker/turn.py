@@ -43,6 +43,8 @@ class Exchange:
         self.number = number
         self._send = send
         self._over = False
+        self.acted = False
+        """Whether the customer got something already, by `turn.say` or `turn.hand_off`."""
         self._asked: dict[int, concurrent.futures.Future[list[dict[str, Any]]]] = {}
 
     def part(self, part: Any, done: bool = False) -> None:
@@ -117,6 +119,7 @@ class Turn:
     def say(self, text: str) -> None:
         """Show text to the customer."""
         self._act("say", text=text)
+        self._exchange.acted = True
 
     def triage(self, intent: str, confidence: float, signals: Any = ()) -> None:
         """Record what the request is taken to be."""
@@ -133,6 +136,7 @@ class Turn:
     def hand_off(self, reason: str | None = None, **packet: Any) -> None:
         """Step aside for a person: `reason`, `queue`, `intent`, `summary`, `history`, `prior_actions`, `knowledge`."""
         self._act("handoff", packet=dict(packet, reason=reason))
+        self._exchange.acted = True
 
     def used(self, **usage: Any) -> None:
         """Add `input_tokens`, `output_tokens` and `cost_usd` to the conversation's usage."""
