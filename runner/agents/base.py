@@ -110,7 +110,7 @@ class TurnChannel(Protocol):
     def executed(
         self, name: str, arguments: dict[str, JsonValue], *, result: JsonValue, error: str | None, role: str = ""
     ) -> None:
-        """Record a call that the agent says to have carried out itself; its result counts where a fixture says the same."""
+        """Record a call that the agent says to have carried out itself: it counts where a fixture says the same."""
         ...
 
     def hand_off(self, packet: HandoffPacket, *, role: str = "") -> None:
