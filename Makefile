@@ -10,7 +10,7 @@ export RAGAS_DO_NOT_TRACK := true
 export DEEPEVAL_TELEMETRY_OPT_OUT := YES
 export DEEPEVAL_DISABLE_DOTENV := 1
 
-.PHONY: help setup demo test check bench bench-gates bench-scorers lock schema clean
+.PHONY: help setup demo test check bench bench-gates bench-runner bench-scorers lock schema clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -47,6 +47,9 @@ bench: $(READY) ## Measure speed, beside what it is measured against; writes bui
 
 bench-gates: $(READY) ## Simulate releases of known truth: false and missed promotions (ARGS="--releases 1000" for fewer)
 	@$(BIN)/python tests/bench/gates.py $(ARGS)
+
+bench-runner: $(READY) ## Measure the replay engine beside a bare client loop: speed, memory, kills, faults (ARGS="--only speed" for one)
+	@$(BIN)/python tests/bench/runner.py $(ARGS)
 
 bench-scorers: $(READY) ## Measure groundedness and retrieval on the data of others in $$ASSAY_EXTERNAL_DATA
 	@$(BIN)/python tests/bench/scorers.py
