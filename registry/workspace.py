@@ -129,7 +129,9 @@ class Workspace:
 
         def line(key: str, folder: Path) -> str:
             known = sorted(path.stem for path in folder.glob("*.yaml"))
-            return f"      {key}: {known[0] if known else 'NAME'}   # in {folder}: {', '.join(known) or 'none yet'}"
+            others = [getattr(release, key) for release in self.config.agents.values()]
+            fit = next((name for name in (*others, *known) if name in known), "NAME")
+            return f"      {key}: {fit}   # in {folder}: {', '.join(known) or 'none yet'}"
 
         key = "" if self.config.agents else "  agents:\n"
         return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gating import make_run
 
 from assay.cli.outcomes import outcome_lines
@@ -10,7 +12,7 @@ from assay.registry.types.score import ScorerFailure
 from assay.registry.types.trajectory import Outcome
 
 
-def run_of(errors: dict[str, tuple[Outcome | None, str | None]], failed: dict[str, str] | None = None) -> EvalRun:
+def run_of(errors: Mapping[str, tuple[Outcome | None, str | None]], failed: dict[str, str] | None = None) -> EvalRun:
     """A run of good cases, of cases that ended otherwise, and of cases whose scorer failed."""
     run = make_run(dict.fromkeys(("good", *errors, *(failed or {})), 1.0))
     planned, scores = [], []

@@ -58,11 +58,11 @@ autonomy: {intents: {}}
 """
 
 
-@pytest.mark.parametrize("others", ["agents: {harborline: {suite: s, policy: p}}", "schema_version: 1"])
+@pytest.mark.parametrize("others", ["agents: {harborline: {suite: s, policy: strict}}", "schema_version: 1"])
 def test_an_agent_without_a_suite_and_a_policy_is_told_which_lines_to_add(folder, others) -> None:
     (folder / "assay.yaml").write_text(f"{others}\n")
-    for name in ("evalsuites/phone.yaml", "policies/strict.yaml"):
-        (folder / name).parent.mkdir()
+    for name in ("evalsuites/phone.yaml", "policies/lax.yaml", "policies/strict.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     with pytest.raises(NotFoundError) as caught:
         find_workspace(folder, {}).release("mybot")
@@ -72,7 +72,7 @@ def test_an_agent_without_a_suite_and_a_policy_is_told_which_lines_to_add(folder
     given = lines[0] if lines[0].startswith("  agents:") else f"  agents:\n{lines[0]}"
     (folder / "assay.yaml").write_text(textwrap.dedent(given))
     release = find_workspace(folder, {}).release("mybot")
-    assert (release.suite, release.policy) == ("phone", "strict")
+    assert (release.suite, release.policy) == ("phone", "strict" if "strict" in others else "lax")
 
 
 def test_check_of_an_agent_without_a_policy_registers_nothing(folder, assay) -> None:
