@@ -345,7 +345,7 @@ def test_what_a_served_model_does_wrong_is_told_without_the_request(store, addre
     agent = agent_of(store, tmp_path, addresses["responses"], f"{{url: '{server}/invocations'}}")
     tools = [{"name": "get_balance", "result": 5}]
     done = run(agent, tmp_path, case("one", "What is my balance?", tools=tools), case("two", "Hello"))
-    assert done["one"].outcome is Outcome.ENDPOINT_ERROR
+    assert done["one"].outcome is Outcome.AGENT_ERROR
     assert "the model failed or does not take such a request (HTTP 400)" in str(done["one"].error)
     assert "What is my balance" not in str(done["one"].error)
     assert done["two"].outcome is Outcome.COMPLETED

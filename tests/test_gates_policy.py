@@ -89,7 +89,7 @@ def test_all_problems_of_a_file_are_named_with_their_lines(tmp_path: Path):
     with pytest.raises(ContentError) as caught:
         load_policy(path)
     message = str(caught.value)
-    assert f"{path}:3" in message
+    assert f"{path}:6: checks.0.at_leest: unknown key" in message
     assert "'at_least'" in message
     assert "max_events" in message
 

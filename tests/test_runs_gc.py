@@ -54,7 +54,7 @@ class Kept:
         """A conversation that was broken off after a call."""
         claimed = CallFolder(self.journal / "calls").claim(key)
         assert claimed is not None
-        claimed.take_over([("d" * 64, "answer")])
+        claimed.take_over([("d" * 64, "answer", 0.5)])
         claimed.release()
         return aged(CallFolder(self.journal / "calls").path(key), ago)
 
@@ -94,7 +94,7 @@ from assay.runner.calls import CallFolder
 from assay.runner.usage import using
 with using(Path(sys.argv[1]), sys.argv[2]):
     claimed = CallFolder(Path(sys.argv[1]) / "calls").claim(sys.argv[3])
-    claimed.take_over([("d" * 64, "answer")])
+    claimed.take_over([("d" * 64, "answer", 0.5)])
     print("held", flush=True)
     sys.stdin.read()
 """
