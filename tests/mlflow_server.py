@@ -1,4 +1,4 @@
-"""`mlflow models serve` on loopback."""
+"""Servers of MLflow's on loopback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from assay.registry.store import Store
 
-__all__ = ["free_port", "serving", "tracking"]
+__all__ = ["free_port", "serving", "tracking", "wait_until_up"]
 
 
 def free_port() -> int:
@@ -43,7 +43,7 @@ def serving(store: Store, model: str, folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until_up(address, process, folder / "log")
+        wait_until_up(address, process, folder / "log")
         yield address
     finally:
         if process.poll() is None:
@@ -51,7 +51,8 @@ def serving(store: Store, model: str, folder: Path) -> Iterator[str]:
         process.wait(timeout=20)
 
 
-def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for a server of MLflow's, for half a minute at most; fails with the end of its log."""
     for _ in range(600):
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):

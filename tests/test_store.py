@@ -10,11 +10,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from mlflow_server import free_port, wait_until_up
 from tiny_bundle import AGENT, DIGEST, make_dataset, make_run, make_trajectory, train, workspace, write_bundle
 
 from assay.registry.digest import digest_of
@@ -602,9 +602,7 @@ def test_scores_are_a_table_too(store):
 def server(fresh):
     """A real MLflow server on the copied workspace's database."""
     store, _ = fresh
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", store.workspace.tracking_uri]
@@ -625,25 +623,13 @@ def _call(address: str, path: str, body: object = None):
         return json.loads(response.read())
 
 
-def _wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5):
-                return
-        except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.1)
-    pytest.fail(f"the MLflow server did not come up: {log.read_text()[-2000:]}")
-
-
 def test_mlflow_shows_it_all(server):
     store, address, process, log = server
     run, trajectories, stored = _log(store, DIGEST["a"])
     scored = [(t, [(s.metric, s.result) for s in run.scores if s.case_id == t.case_id]) for t in trajectories]
     assert store.log_traces(stored.run_id, scored) == 2
     store.log_artifact_text(stored.run_id, "decision.json", "{}")
-    _wait_until_up(address, process, log)
+    wait_until_up(address, process, log)
     api = "api/2.0/mlflow"
 
     shown = _call(address, f"{api}/runs/get?run_id={stored.run_id}")["run"]

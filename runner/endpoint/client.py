@@ -144,13 +144,26 @@ class Endpoint:
         Raises:
             EndpointError: there is no usable answer, after all that was worth trying.
         """
-        if self._session is None:
-            raise RuntimeError("the endpoint is not open: use it within 'async with'")
         body = _encoded(request)
         # The same for every attempt at this call, so that a gateway that knows the header bills it once.
         headers = {"Idempotency-Key": os.urandom(16).hex()}
         if conversation:
             headers["X-Conversation-Id"] = conversation
+        answer: Answer = await self._until_answered(body, headers, request)
+        self._count(answer, body)
+        return answer
+
+    async def _until_answered(self, body: bytes, headers: dict[str, str], request: dict[str, Any]) -> Any:
+        """What the exchange reads from the answer to a body, attempt after attempt.
+
+        Args:
+            request: what a refusal is to speak of.
+
+        Raises:
+            EndpointError: there is no usable answer, after all that was worth trying.
+        """
+        if self._session is None:
+            raise RuntimeError("the endpoint is not open: use it within 'async with'")
         asking = _Asking(began=asyncio.get_running_loop().time())
         self.statistics.calls += 1
         while True:
@@ -159,10 +172,11 @@ class Endpoint:
             except AttemptError as failed:
                 await self._wait_after(failed, asking, request)
             else:
-                self._count(answer, body)
+                self._answered_ever, self._failing_since = True, None
+                self.statistics.answered += 1
                 return answer
 
-    async def _attempt(self, body: bytes, headers: dict[str, str], asking: _Asking) -> Answer:
+    async def _attempt(self, body: bytes, headers: dict[str, str], asking: _Asking) -> Any:
         if self._requests is not None or self._tokens is not None:
             await self._keep_to_limits(body)
         entered, took = await self._gate.enter()
@@ -260,9 +274,7 @@ class Endpoint:
         return await asyncio.shield(self._models)
 
     def _count(self, answer: Answer, body: bytes) -> None:
-        self._answered_ever, self._failing_since = True, None
         counts, usage = self.statistics, answer["usage"]
-        counts.answered += 1
         if usage is None:
             counts.without_usage += 1
             return

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from assay.registry.errors import ContentError, nearest
-from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen
 from assay.registry.types.bundle import Adapter
 from assay.runner.agents.callable.names import problem_of_target
+from assay.runner.agents.settings import read_adapter_settings
 
 __all__ = ["CallableSettings", "check_callable", "interpreter", "read_callable_settings", "working_directory"]
 
@@ -55,14 +55,7 @@ class CallableSettings(Frozen):
 
 def read_callable_settings(adapter: Adapter, file: Path | None = None) -> CallableSettings:
     """The settings of a callable agent. Raises ContentError, with `file` where it is given."""
-    try:
-        return CallableSettings.model_validate(adapter.settings)
-    except ValidationError as error:
-        lines = [
-            ContentError(text, file=file, key=f"adapter.settings.{key}")
-            for key, text in validation_problems(error, CallableSettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    return read_adapter_settings(adapter, CallableSettings, file)
 
 
 def check_callable(adapter: Adapter, file: Path, source: Path, workspace: Path) -> None:

@@ -58,17 +58,7 @@ class AgentService(Endpoint):
             "Assay-Conversation": request.conversation,
             "Idempotency-Key": digest_of(request)[:32],
         }
-        asking = _Asking(began=asyncio.get_running_loop().time())
-        self.statistics.calls += 1
-        while True:
-            try:
-                answer = await self._attempt(data, headers, asking)
-            except AttemptError as failed:
-                await self._wait_after(failed, asking, {})
-            else:
-                self._answered_ever, self._failing_since = True, None
-                self.statistics.answered += 1
-                return cast(JsonValue, answer)
+        return cast(JsonValue, await self._until_answered(data, headers, {}))
 
     async def _rest(self, seconds: float) -> None:
         """The service is the agent: while it wants to be left alone, the customer waits for the agent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from assay.registry.errors import ContentError
 from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen
 from assay.registry.types.bundle import Adapter
+from assay.runner.agents.settings import read_adapter_settings
 from assay.runner.endpoint.settings import EndpointSettings, Retries
 
 __all__ = ["HttpSettings", "endpoint_settings", "read_http_settings", "shown_url"]
@@ -62,17 +64,9 @@ class HttpSettings(Frozen):
         )
 
 
-def read_http_settings(adapter: Adapter, file: object = None) -> HttpSettings:
+def read_http_settings(adapter: Adapter, file: Path | None = None) -> HttpSettings:
     """The settings of an HTTP agent. Raises ContentError, with `file` where it is given."""
-    try:
-        return HttpSettings.model_validate(adapter.settings)
-    except ValidationError as error:
-        where = None if file is None else str(file)
-        lines = [
-            ContentError(text, file=where, key=f"{_KEY}.{key}" if key else _KEY)
-            for key, text in validation_problems(error, HttpSettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    return read_adapter_settings(adapter, HttpSettings, file)
 
 
 def endpoint_settings(

@@ -60,17 +60,7 @@ class ServedModel(AgentService):
         """
         body = {"inputs": [request]} if self._as_list else request
         headers = {"Idempotency-Key": digest_of(request)[:32]}
-        asking = _Asking(began=asyncio.get_running_loop().time())
-        self.statistics.calls += 1
-        while True:
-            try:
-                answer: Any = await self._attempt(json.dumps(body).encode(), headers, asking)
-            except AttemptError as failed:
-                await self._wait_after(failed, asking, {})
-            else:
-                self._answered_ever, self._failing_since = True, None
-                self.statistics.answered += 1
-                return answer
+        return await self._until_answered(json.dumps(body).encode(), headers, {})
 
     async def _refused(self, failed: AttemptError, asking: _Asking, request: dict[str, Any]) -> EndpointError:
         """MLflow answers 400 for a request that does not fit the model, and for whatever the model raised."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from assay.registry.errors import ContentError
-from assay.registry.strict import validation_problems
 from assay.registry.types.base import Frozen
 from assay.registry.types.bundle import Adapter, BundleSource, MlflowConfig, ToolSpec
 from assay.runner.agents.http.settings import HttpSettings
+from assay.runner.agents.settings import read_adapter_settings
 from assay.runner.endpoint.settings import Retries
 
 __all__ = ["MlflowSettings", "check_mlflow_source", "check_parts", "read_mlflow_settings"]
@@ -74,14 +74,7 @@ class MlflowSettings(Frozen):
 
 def read_mlflow_settings(adapter: Adapter, file: Path | None = None) -> MlflowSettings:
     """The settings of an agent of kind `mlflow`. Raises ContentError, with `file` where it is given."""
-    try:
-        return MlflowSettings.model_validate(adapter.settings)
-    except ValidationError as error:
-        lines = [
-            ContentError(text, file=file, key=f"adapter.settings.{key}")
-            for key, text in validation_problems(error, MlflowSettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    return read_adapter_settings(adapter, MlflowSettings, file)
 
 
 def check_mlflow_source(source: BundleSource, file: Path) -> None:

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from assay.registry.errors import ContentError, nearest
-from assay.registry.strict import validation_problems
 from assay.registry.types.bundle import Adapter, ChatConfig, ToolSpec
+from assay.runner.agents.settings import read_adapter_settings
 from assay.runner.endpoint.settings import EndpointSettings
 
 __all__ = ["SEARCH_TOOL", "OpenAISettings", "chat_model", "check_tools", "read_openai_settings"]
@@ -45,14 +45,7 @@ class OpenAISettings(EndpointSettings):
 
 def read_openai_settings(adapter: Adapter, file: Path | None = None) -> OpenAISettings:
     """The settings of an agent of kind `openai`. Raises ContentError, with `file` where it is given."""
-    try:
-        return OpenAISettings.model_validate(adapter.settings)
-    except ValidationError as error:
-        lines = [
-            ContentError(text, file=file, key=f"adapter.settings.{key}")
-            for key, text in validation_problems(error, OpenAISettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    return read_adapter_settings(adapter, OpenAISettings, file)
 
 
 def chat_model(model: object) -> ChatConfig:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from assay.registry.errors import ContentError, nearest
 from assay.registry.retrieval.search import Retriever
-from assay.registry.strict import validation_problems
 from assay.registry.types.bundle import Adapter, BundleManifest
 from assay.runner.agents.base import Agent, AgentSession, ConversationContext
 from assay.runner.agents.reference.desk import Roles
@@ -20,6 +17,7 @@ from assay.runner.agents.reference.prompt import Prompt
 from assay.runner.agents.reference.rehearsal import RehearsedSession
 from assay.runner.agents.reference.session import ReferenceSession
 from assay.runner.agents.reference.triage import TriageModel
+from assay.runner.agents.settings import read_adapter_settings
 
 __all__ = ["ReferenceAgent", "build_reference_agent", "read_settings"]
 
@@ -38,14 +36,7 @@ class ReferenceAgent:
 
 def read_settings(adapter: Adapter, file: Path | None = None) -> ReferenceSettings:
     """The settings of the reference agent. Raises ContentError, with `file` where it is given."""
-    try:
-        return ReferenceSettings.model_validate(adapter.settings)
-    except ValidationError as error:
-        lines = [
-            ContentError(text, file=file, key=f"adapter.settings.{key}")
-            for key, text in validation_problems(error, ReferenceSettings)
-        ]
-        raise ContentError("\n".join(map(str, lines))) from None
+    return read_adapter_settings(adapter, ReferenceSettings, file)
 
 
 def build_reference_agent(manifest: BundleManifest, prompt: str, retriever: Retriever, model: Any) -> Agent:
